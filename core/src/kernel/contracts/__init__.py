@@ -1,0 +1,66 @@
+"""What a plugin implements. Each module states the exact duties of one kind; nothing here knows an implementation.
+
+The contracts are versioned per kind (:data:`kernel.contracts.manifest.CONTRACTS`).
+"""
+
+from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
+from kernel.contracts.broker import (
+    Broker,
+    Consumer,
+    Delivery,
+    Depth,
+    Outgoing,
+    PublishResult,
+    Settle,
+    SettleKind,
+    SettleResult,
+)
+from kernel.contracts.capabilities import BackendCaps, BrokerCaps, Limits, PoolCaps
+from kernel.contracts.compressor import Compressor
+from kernel.contracts.deadline import Deadline
+from kernel.contracts.driver import Driver, PluginContext
+from kernel.contracts.hookspecs import HookSpecs, hookimpl, hookspec
+from kernel.contracts.manifest import CONTRACTS, Manifest
+from kernel.contracts.pool import Executor, Job, Loss, Pool, PoolListener, PoolOptions, Report
+from kernel.contracts.router import Router
+from kernel.contracts.serializer import DecodeLimits, Serializer
+
+__all__ = [
+    "CONTRACTS",
+    "BackendCaps",
+    "Broker",
+    "BrokerCaps",
+    "Compressor",
+    "Consumer",
+    "Deadline",
+    "DecodeLimits",
+    "Delivery",
+    "Depth",
+    "Driver",
+    "Executor",
+    "HookSpecs",
+    "Job",
+    "JoinState",
+    "Limits",
+    "Loss",
+    "Manifest",
+    "Outgoing",
+    "PluginContext",
+    "Pool",
+    "PoolCaps",
+    "PoolListener",
+    "PoolOptions",
+    "PublishResult",
+    "Record",
+    "Report",
+    "ResultBackend",
+    "Router",
+    "Serializer",
+    "Settle",
+    "SettleKind",
+    "SettleResult",
+    "StoreMode",
+    "StoreResult",
+    "hookimpl",
+    "hookspec",
+]
