@@ -33,6 +33,7 @@ class Config:
     # What is used, and where
     namespace: str = _setting("kernel", "first part of every name on the wire; 'celery' interoperates with Celery")
     plugins: tuple[str, ...] = _setting((), "plugins to load, such as 'serializer.yaml'; '?' marks an optional one")
+    disable_plugins: tuple[str, ...] = _setting((), "plugins that are not loaded, as 'kernel plugins disable' writes")
     imports: tuple[str, ...] = _setting((), "modules the worker imports for their tasks")
     include: tuple[str, ...] = _setting((), "more such modules; also the constructor argument")
     enable_utc: bool = _setting(True, "write times in messages in UTC, else in the local time zone")
