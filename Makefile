@@ -1,0 +1,51 @@
+# Seven words a newcomer needs. Everything runs in .venv, which the first call makes from constraints.txt.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+BIN := .venv/bin
+PACKAGES := core $(patsubst %/,%,$(wildcard plugins/*/)) conformance
+SOURCES := $(wildcard $(addsuffix /src,$(PACKAGES)))
+READY := .venv/.ready
+
+.PHONY: help demo test check conformance bench wheels docs
+
+demo: $(READY) ## count every text file below DIR with two workers, one of which is killed on the way
+	@$(BIN)/python examples/textstats/run.py $(if $(DIR),"$(DIR)")
+
+test: $(READY) ## run every test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY) ## lint, format, types, import contracts, cleanliness of the tree
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --strict $(SOURCES)
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/python .ci/clean_tree.py
+
+conformance: $(READY) ## run the conformance package (its own tests for now; the suites come with the next issue)
+	@$(BIN)/python -m pytest conformance/tests $(PYTEST_ARGS)
+	@echo "These were the tests of the conformance package itself: the suites for plugins come with the next issue."
+
+bench: $(READY) .venv/.bench ## measure speed and size beside a peer, in one run
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+wheels: $(READY) ## build every distribution into dist/
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist $(addprefix ./,$(PACKAGES))
+	@ls -1 dist
+
+docs: $(READY) ## write the generated pages anew and check every link
+	@$(BIN)/python .ci/docs.py
+
+help: # (quiet) what `make` alone prints
+	@echo "make <word>:"
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(READY): constraints.txt .ci/setup $(wildcard */pyproject.toml plugins/*/pyproject.toml)
+	@.ci/setup
+
+.venv/.bench: requirements/bench.txt $(READY)
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/bench.txt
+	@touch $@
