@@ -1,0 +1,1 @@
+"""Decisions, pure: no socket, no clock that is not passed in, no randomness that is not passed in."""

@@ -38,7 +38,7 @@ class Request:
     properties: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] | None = None
     shadow: str | None = None
-    ignore_result: bool = False
+    ignore_result: bool | None = None
     replaced_task_nesting: int = 0
     stamped_headers: list[str] | None = None
     stamps: Mapping[str, Any] = field(default_factory=dict)
@@ -46,9 +46,11 @@ class Request:
     is_eager: bool = False
     called_directly: bool = True
     attempt: int | None = None
+    pid: int | None = None
     loglevel: int | None = None
     logfile: str | None = None
     children: list[Any] = field(default_factory=list)
+    pending_retry: object = None
 
     @property
     def time_limit(self) -> float | None:
