@@ -128,9 +128,7 @@ class TaskExecutor(Executor):
         payload: Payload = job.payload
         try:
             request = self._request(payload)
-            task = self._tasks.get(request.task or "")
-            if task is None:
-                raise NotRegistered(request.task)
+            task = self._task(request.task)
         except (CodecError, InvalidTaskError, NotRegistered) as error:
             return self._unreadable(job, error, began)
         request.timelimit = (job.hard_limit, job.soft_limit)
@@ -140,6 +138,12 @@ class TaskExecutor(Executor):
         if task.task_options.track_started and not request.ignore_result:
             self._committer.started(request, began)
         return task, request
+
+    def _task(self, name: str | None) -> RunnableTask:
+        task = self._tasks.get(name or "")
+        if task is None:
+            raise NotRegistered(name)
+        return task
 
     def _request(self, payload: Payload) -> Request:
         decoded = self._services.codec.decode(

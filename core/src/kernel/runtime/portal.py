@@ -91,5 +91,3 @@ class _Entry:
 
 async def _coroutine(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
-
-
