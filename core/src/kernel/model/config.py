@@ -15,15 +15,12 @@ from kernel.model.options import RetryPolicy
 DAY = 86_400.0
 
 
-def _setting(default: Any, doc: str, *, secret: bool = False) -> Any:
-    metadata = {"doc": doc, "secret": secret}
+def _setting(default: Any, doc: str, *, secret: bool = False, choices: tuple[Any, ...] = (), minimum: int = 0) -> Any:
+    """Declare one row; a value of a choice's type must be one of ``choices``, a number is at least ``minimum``."""
+    metadata = {"doc": doc, "secret": secret, "choices": choices, "minimum": minimum}
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
-
-
-def _retry_policy() -> RetryPolicy:
-    return {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +37,10 @@ class Config:
     timezone: str | None = _setting(None, "time zone of the app, such as 'Europe/Berlin'; None is UTC or local")
     strict_typing: bool = _setting(True, "check arguments against the task's signature when calling")
     accept_content: tuple[str, ...] = _setting(("json",), "serializer names or MIME types that may be decoded")
-    message_max_bytes: int = _setting(64 * 1024 * 1024, "largest body or result decoded or decompressed, in bytes")
-    message_max_depth: int = _setting(128, "deepest nesting decoded")
+    message_max_bytes: int = _setting(
+        64 * 1024 * 1024, "largest body or result decoded or decompressed, in bytes", minimum=1
+    )
+    message_max_depth: int = _setting(128, "deepest nesting decoded", minimum=1)
 
     # Broker
     broker_url: str | tuple[str, ...] | None = _setting(
@@ -74,8 +73,9 @@ class Config:
     task_serializer: str = _setting("json", "default serializer of messages")
     task_compression: str | None = _setting(None, "default compressor of messages")
     task_publish_retry: bool = _setting(True, "retry publishing after a lost connection")
-    task_publish_retry_policy: RetryPolicy = field(
-        default_factory=_retry_policy, metadata={"doc": "max_retries, interval_start, interval_step, interval_max"}
+    task_publish_retry_policy: RetryPolicy = _setting(
+        RetryPolicy(max_retries=3, interval_start=0, interval_step=0.2, interval_max=1),
+        "max_retries, interval_start, interval_step, interval_max",
     )
     task_send_sent_event: bool = _setting(False, "publish a task-sent event with every message")
     task_repr_maxlevels: int | None = _setting(3, "depth of argsrepr and kwargsrepr; 0 or None is no limit")
@@ -87,9 +87,13 @@ class Config:
     task_create_missing_queues: bool = _setting(True, "declare queue names that are not configured")
     task_default_queue: str | None = _setting(None, "queue of tasks without a route; None is the namespace")
     task_default_exchange: str | None = _setting(None, "its exchange; None is the queue's name")
-    task_default_exchange_type: str = _setting("direct", "direct, topic, fanout or headers")
+    task_default_exchange_type: str = _setting(
+        "direct", "direct, topic, fanout or headers", choices=("direct", "topic", "fanout", "headers")
+    )
     task_default_routing_key: str | None = _setting(None, "its routing key; None is the queue's name")
-    task_default_delivery_mode: int | str = _setting(2, "2 or 'persistent', 1 or 'transient'")
+    task_default_delivery_mode: int | str = _setting(
+        2, "2 or 'persistent', 1 or 'transient'", choices=(1, 2, "transient", "persistent")
+    )
     task_default_priority: int | None = _setting(None, "priority of messages that have none")
     task_queue_max_priority: int | None = _setting(None, "highest priority of queues that do not say")
 
@@ -102,7 +106,7 @@ class Config:
     task_acks_on_failure: bool | None = _setting(None, "acknowledge a failed late-ack task; False quarantines it")
     task_acks_on_timeout: bool | None = _setting(None, "the same after a time limit")
     task_reject_on_worker_lost: bool = _setting(True, "redeliver a late-ack task whose executor died")
-    task_delivery_limit: int = _setting(3, "executors a message may kill before it is quarantined")
+    task_delivery_limit: int = _setting(3, "executors a message may kill before it is quarantined", minimum=1)
     task_time_limit: float | None = _setting(None, "seconds until the executor is killed")
     task_soft_time_limit: float | None = _setting(None, "seconds until SoftTimeLimitExceeded is raised in the task")
     task_default_rate_limit: str | float | None = _setting(None, "such as '10/m', for tasks that have none")
@@ -113,13 +117,17 @@ class Config:
 
     # Worker
     worker_pool: str = _setting("prefork", "prefork, threads, solo or async")
-    worker_concurrency: int | str | None = _setting(None, "executors; None or 'auto' is the number of usable CPUs")
-    worker_pool_start_method: str = _setting("fork", "fork or spawn")
+    worker_concurrency: int | str | None = _setting(
+        None, "executors; None or 'auto' is the number of usable CPUs", choices=("auto",), minimum=1
+    )
+    worker_pool_start_method: str = _setting("fork", "fork or spawn", choices=("fork", "spawn"))
     worker_proc_alive_timeout: float = _setting(30.0, "seconds a child may take to get ready")
-    worker_max_tasks_per_child: int | None = _setting(None, "tasks after which a child is replaced")
-    worker_max_memory_per_child: int | None = _setting(None, "resident KiB after which a child is replaced")
+    worker_max_tasks_per_child: int | None = _setting(None, "tasks after which a child is replaced", minimum=1)
+    worker_max_memory_per_child: int | None = _setting(None, "resident KiB after which a child is replaced", minimum=1)
     worker_lost_wait: float = _setting(10.0, "seconds the children of a dead node may finish their task")
-    worker_handout_max: int = _setting(128, "most short tasks handed to an executor at once; 1 turns batching off")
+    worker_handout_max: int = _setting(
+        128, "most short tasks handed to an executor at once; 1 turns batching off", minimum=1
+    )
     worker_handout_time: float = _setting(0.02, "run time in seconds that one hand-out may add up to")
     worker_disable_rate_limits: bool = _setting(False, "no rate limits at all")
     worker_send_task_events: bool = _setting(False, "publish task events (-E)")
@@ -134,7 +142,9 @@ class Config:
     )
     worker_task_log_datefmt: str | None = _setting(None, "time format of that log")
     worker_redirect_stdouts: bool = _setting(True, "what tasks print goes to the log")
-    worker_redirect_stdouts_level: str = _setting("WARNING", "at this level")
+    worker_redirect_stdouts_level: str = _setting(
+        "WARNING", "at this level", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    )
 
     # Events
     event_serializer: str = _setting("json", "serializer of events")
