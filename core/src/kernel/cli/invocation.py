@@ -1,0 +1,56 @@
+"""What was said before the command: which app, which settings, which folder."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernel.cli.find_app import import_from
+
+
+@dataclass(slots=True)
+class Invocation:
+    """The global options of one run of the ``kernel`` program; commands get it with ``@click.pass_obj``.
+
+    Attributes:
+        app_path: what ``-A`` says, or the environment's ``KERNEL_APP``.
+        settings: settings given on the command line, by name; the strongest of all sources.
+        config_source: what ``--config`` says: a TOML file or a module.
+        workdir: the folder to change to.
+        color: False when colours are off, None to let the terminal decide.
+        quiet: no banner and no chatter.
+    """
+
+    app_path: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    config_source: str | None = None
+    workdir: Path | None = None
+    color: bool | None = None
+    quiet: bool = False
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], environment: Mapping[str, str]) -> "Invocation":
+        """From parsed global options; those that click has not come to yet may be missing."""
+        given = {"broker_url": options.get("broker"), "result_backend": options.get("result_backend")}
+        plain = bool(options.get("no_color") or environment.get("NO_COLOR"))
+        return cls(
+            app_path=options.get("app_path") or environment.get("KERNEL_APP") or None,
+            settings={name: value for name, value in given.items() if value is not None},
+            config_source=options.get("config_source"),
+            workdir=options.get("workdir"),
+            color=False if plain else None,
+            quiet=bool(options.get("quiet")),
+        )
+
+    def enter_workdir(self) -> None:
+        """Change to the working directory and make its modules importable."""
+        if self.workdir is not None:
+            os.chdir(self.workdir)
+        import_from(Path.cwd())
+
+    def plugin_commands(self) -> Mapping[str, click.Command]:
+        """Commands that configured plugins add (hook ``kernel_commands``)."""
+        return {}
