@@ -80,12 +80,23 @@ class SoftLimiter(ABC):
     """Raises ``SoftTimeLimitExceeded`` in the current body; provided by the pool."""
 
     @abstractmethod
-    def arm(self, seconds: float) -> AbstractContextManager[None]:
-        """Limit the enclosed block. Leaving the block disarms."""
+    def arm(self, seconds: float, expire: Callable[[], bool] | None = None) -> AbstractContextManager[None]:
+        """Limit the enclosed block. Leaving the block disarms; nothing is ever raised after it.
+
+        Args:
+            seconds: until the exception is raised, above 0.
+            expire: asked first when the time is over. True means that it interrupts the body itself and nothing is to
+                be raised here. For bodies on an event loop, where raising in the thread would hit the loop instead of
+                the body: give ``SoftLimited.expire`` (:mod:`kernel.contracts.soft_limit`).
+        """
 
 
 class Executor(ABC):
-    """Runs jobs. Built in the process that runs them, after fork."""
+    """Runs jobs. Built in the process that runs them, after fork.
+
+    A pool may call ``commit`` in one thread while ``run`` is busy in another, and, where bodies run in threads, both
+    of them in several threads at once.
+    """
 
     @abstractmethod
     def open(self) -> None:
@@ -189,11 +200,19 @@ class Pool(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Begin: start executors and the pool's own thread."""
+        """Begin: start executors and the pool's own thread.
+
+        Raises:
+            WorkerLostError: no executor gets ready; the message says why.
+        """
 
     @abstractmethod
     def room(self) -> int:
-        """How many jobs ``submit`` takes now without one waiting behind a long-running task."""
+        """How many jobs ``submit`` takes now without one waiting behind a long-running task.
+
+        Raises:
+            WorkerLostError: the pool is broken and can run nothing any more.
+        """
 
     @abstractmethod
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -217,7 +236,11 @@ class Pool(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End all executors: idle ones orderly, running ones by force. No thread or process is left."""
+        """End all executors: idle ones orderly, running ones by force. No thread or process is left.
+
+        Callable once, also after a failed ``start``. Jobs that were running are neither reported nor lost; the node
+        that stops its pool knows them from ``outstanding``.
+        """
 
     @abstractmethod
     def stats(self) -> dict[str, object]:
