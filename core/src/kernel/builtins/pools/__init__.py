@@ -1,0 +1,1 @@
+"""The pools that come with the kernel: solo, threads, prefork and async (architecture.md 4)."""
