@@ -1,0 +1,181 @@
+"""Values of settings: checked against their declared type, converted where that loses nothing, read from text.
+
+Python values are taken strictly (``"4"`` is no number); text comes from the environment and is read by the type that
+is declared: ``true``/``1``/``yes``/``on``, numbers, JSON for mappings, JSON or commas for lists, ``none`` or nothing
+for None where that is allowed.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import NoneType
+from typing import Any, Never, get_args
+
+from kernel.app.masking import mask_text, masked
+from kernel.app.setting_checks import problem_of
+from kernel.app.setting_table import Setting
+from kernel.errors.setup import ImproperlyConfigured
+from kernel.model.options import RetryPolicy
+
+_MISS = object()
+_LONGEST_SHOWN = 80
+_BOOLEANS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+class FrozenDict(dict[str, Any]):
+    """A mapping in an effective setting. Changing it in place would be lost at the next change, so it is an error."""
+
+    def _refuse(self, *_: object, **__: object) -> Never:
+        raise TypeError("settings are not changed in place: assign a new mapping, app.conf.<name> = {**old, ...}")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = clear = setdefault = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A dict subclass is otherwise rebuilt item by item, which is refused.
+        return FrozenDict, (dict(self),)
+
+
+def frozen(value: object) -> object:
+    """The value with every mapping in it, at any depth of mappings, made unchangeable."""
+    if isinstance(value, Mapping):
+        return FrozenDict({key: frozen(item) for key, item in value.items()})
+    return value
+
+
+def coerce(setting: Setting, value: object, origin: str) -> object:
+    """The value as :class:`Config` declares it.
+
+    Raises:
+        ImproperlyConfigured: it is not of the declared type, or not among the values allowed; says the setting, the
+            value with secrets masked, what is expected and where it came from.
+    """
+    for member, kind in zip(setting.members, setting.kinds, strict=True):
+        converted = _CONVERTERS[kind](value, member, setting)
+        if converted is not _MISS:
+            problem = problem_of(setting, converted)
+            if problem:
+                raise _rejected(setting, value, origin, problem)
+            return converted
+    raise _rejected(setting, value, origin, f"must be {setting.expected}")
+
+
+def parse(setting: Setting, text: str, origin: str) -> object:
+    """The value that text of the environment stands for, not yet checked (see :func:`coerce`).
+
+    Raises:
+        ImproperlyConfigured: the text starts like JSON and is none; the text itself is not shown.
+    """
+    kinds = setting.kinds
+    word = text.strip()
+    if NoneType in kinds and word.lower() in ("", "none", "null"):
+        return None
+    if bool in kinds and word.lower() in _BOOLEANS:
+        return _BOOLEANS[word.lower()]
+    number = _number(word, kinds)
+    if number is not _MISS:
+        return number
+    if setting.is_structured and word.startswith(("[", "{")):
+        return _json(setting, word, origin)
+    if tuple in kinds and str not in kinds:
+        return tuple(part.strip() for part in word.split(",") if part.strip())
+    return text
+
+
+def parse_item(text: str) -> object:
+    """One key of a mapping from the environment: JSON where the text is JSON, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _number(word: str, kinds: tuple[Any, ...]) -> object:
+    for kind in (int, float):
+        if kind in kinds:
+            try:
+                return kind(word)
+            except ValueError:
+                continue
+    return _MISS
+
+
+def _json(setting: Setting, word: str, origin: str) -> object:
+    try:
+        return json.loads(word)
+    except ValueError as error:
+        # Only json's message and position: the text may hold a password.
+        raise ImproperlyConfigured(
+            f"{setting.name} ({origin}) is not JSON: {error}.", cure=f"Write {setting.expected} as JSON."
+        ) from None
+
+
+def _plain(*accepted: type) -> Callable[[Any, Any, Setting], object]:
+    def convert(value: Any, _member: Any, _setting: Setting) -> object:
+        fits = isinstance(value, accepted) and not (isinstance(value, bool) and bool not in accepted)
+        return value if fits else _MISS
+
+    return convert
+
+
+def _to_float(value: Any, _member: Any, _setting: Setting) -> object:
+    return _MISS if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
+
+
+def _to_seconds(value: Any, _member: Any, _setting: Setting) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else _MISS
+
+
+def _to_tuple(value: Any, member: Any, _setting: Setting) -> object:
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        return _MISS
+    if get_args(member)[0] is Any:
+        return tuple(value)
+    if not all(isinstance(item, str) for item in value):
+        return _MISS
+    return tuple(sorted(value)) if isinstance(value, (set, frozenset)) else tuple(value)
+
+
+def _to_mapping(value: Any, _member: Any, _setting: Setting) -> object:
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return frozen(value)
+    return _MISS
+
+
+def _to_policy(value: Any, _member: Any, setting: Setting) -> object:
+    """A partial policy keeps the default of what it does not name."""
+    if not isinstance(value, Mapping) or not isinstance(setting.default, Mapping):
+        return _MISS
+    return frozen({**setting.default, **value})
+
+
+_CONVERTERS: Mapping[Any, Callable[[Any, Any, Setting], object]] = {
+    Any: lambda value, _member, _setting: value,
+    NoneType: _plain(NoneType),
+    bool: _plain(bool),
+    int: _plain(int),
+    float: _to_float,
+    str: _plain(str),
+    timedelta: _to_seconds,
+    tuple: _to_tuple,
+    Mapping: _to_mapping,
+    RetryPolicy: _to_policy,
+}
+
+
+def _rejected(setting: Setting, value: object, origin: str, problem: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"{setting.name} = {_shown(setting, value)} ({origin}) {problem}{'' if problem.endswith('?') else '.'}"
+    )
+
+
+def _shown(setting: Setting, value: object) -> str:
+    """The value for an error message, or only its type where it may be a secret that masking cannot find."""
+    opaque = isinstance(value, (str, bytes)) and setting.is_structured
+    if opaque or (setting.secret and not isinstance(value, (bool, int, float))):
+        return f"a value of type {type(value).__name__}"
+    text = mask_text(repr(masked(value, setting.name)))
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
