@@ -1,6 +1,7 @@
 """What a plugin implements. Each module states the exact duties of one kind; nothing here knows an implementation.
 
-The contracts are versioned per kind (:data:`kernel.contracts.manifest.CONTRACTS`).
+The contracts are versioned per kind (:data:`kernel.contracts.manifest.CONTRACTS`). The hooks are not re-exported
+here: ``kernel.contracts.hookspecs`` imports pluggy, which ``import kernel`` does without.
 """
 
 from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
@@ -19,7 +20,6 @@ from kernel.contracts.capabilities import BackendCaps, BrokerCaps, Limits, PoolC
 from kernel.contracts.compressor import Compressor
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver, PluginContext
-from kernel.contracts.hookspecs import HookSpecs, hookimpl, hookspec
 from kernel.contracts.manifest import CONTRACTS, Manifest
 from kernel.contracts.pool import Executor, Job, Loss, Pool, PoolListener, PoolOptions, Report
 from kernel.contracts.router import Router
@@ -38,7 +38,6 @@ __all__ = [
     "Depth",
     "Driver",
     "Executor",
-    "HookSpecs",
     "Job",
     "JoinState",
     "Limits",
@@ -61,6 +60,4 @@ __all__ = [
     "SettleResult",
     "StoreMode",
     "StoreResult",
-    "hookimpl",
-    "hookspec",
 ]

@@ -28,7 +28,7 @@ class PluginError(ImproperlyConfigured):
     ========  ==============================================================
     E101      not installed
     E102      its import failed
-    E103      a hook has a wrong signature, is unknown, is missing, or fails while plugins are loaded
+    E103      a hook has a wrong signature, is unknown, is missing, or fails at start-up
     E104      built for another contract version
     E105      two distributions provide the same name or scheme
     E106      an option is invalid
