@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
+from kernel.app.settings import Settings
 from kernel.cli.find_app import import_from
+from kernel.errors import KernelError
+from kernel.runtime.plugins import call_hook, load_plugins
 
 
 @dataclass(slots=True)
@@ -17,7 +20,7 @@ class Invocation:
 
     Attributes:
         app_path: what ``-A`` says, or the environment's ``KERNEL_APP``.
-        settings: settings given on the command line, by name; the strongest of all sources.
+        settings_given: settings given on the command line, by name; the strongest of all sources.
         config_source: what ``--config`` says: a TOML file or a module.
         workdir: the folder to change to.
         color: False when colours are off, None to let the terminal decide.
@@ -25,7 +28,7 @@ class Invocation:
     """
 
     app_path: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings_given: dict[str, Any] = field(default_factory=dict)
     config_source: str | None = None
     workdir: Path | None = None
     color: bool | None = None
@@ -38,7 +41,7 @@ class Invocation:
         plain = bool(options.get("no_color") or environment.get("NO_COLOR"))
         return cls(
             app_path=options.get("app_path") or environment.get("KERNEL_APP") or None,
-            settings={name: value for name, value in given.items() if value is not None},
+            settings_given={name: value for name, value in given.items() if value is not None},
             config_source=options.get("config_source"),
             workdir=options.get("workdir"),
             color=False if plain else None,
@@ -51,6 +54,33 @@ class Invocation:
             os.chdir(self.workdir)
         import_from(Path.cwd())
 
+    def settings(self) -> Settings:
+        """The settings in effect, sources and all, without importing an app."""
+        return self.configure(Settings())
+
+    def configure(self, settings: Settings) -> Settings:
+        """Put what the command line says into `settings`, as their strongest source."""
+        settings.use_command_line(self.settings_given)
+        source = self.config_source
+        if source is not None and (source.endswith(".toml") or Path(source).is_file()):
+            settings.use_file(source)
+        elif source is not None:
+            settings.config_from_object(source)
+        return settings
+
     def plugin_commands(self) -> Mapping[str, click.Command]:
-        """Commands that configured plugins add (hook ``kernel_commands``)."""
-        return {}
+        """Commands that configured plugins add (hook ``kernel_commands``).
+
+        A plugin that cannot be loaded is told on the error stream and adds nothing: it must not keep any other
+        command from working.
+        """
+        added = click.Group()
+        try:
+            config = self.settings().snapshot()
+            if not config.plugins:
+                return {}
+            plugins = load_plugins(config.plugins, disabled=config.disable_plugins)
+            call_hook(plugins, "kernel_commands", group=added)
+        except KernelError as error:
+            click.echo(f"kernel: commands of plugins are missing: {error.one_line()}", err=True)
+        return added.commands

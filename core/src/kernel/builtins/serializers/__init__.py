@@ -1,1 +1,0 @@
-"""The serializers that come with the kernel: json and pickle."""
