@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-APP = '''
+APP = """
 import os, signal, time
 from pathlib import Path
 from kernel import Kernel
@@ -70,7 +70,7 @@ def too_long():
 @app.task
 def pid():
     return os.getpid()
-'''
+"""
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0, what: str = "the condition") -> object:
@@ -98,16 +98,14 @@ class Site:
 
     def worker(self, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "kernel", "-A", "chaosapp", "worker", "-l", "INFO", *options]
-        log = open(self.path / f"worker-{len(self.workers)}.log", "wb")  # noqa: SIM115 - the child keeps it
+        log = (self.path / f"worker-{len(self.workers)}.log").open("wb")
         with log:
             started = subprocess.Popen(command, cwd=self.path, env=self.environ(), stdout=log, stderr=log)
         self.workers.append(started)
         return started
 
     def run(self, code: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", code], cwd=self.path, env=self.environ(), stdout=subprocess.PIPE
-        )
+        return subprocess.Popen([sys.executable, "-c", code], cwd=self.path, env=self.environ(), stdout=subprocess.PIPE)
 
     def log(self) -> list[str]:
         path = self.path / "log.txt"

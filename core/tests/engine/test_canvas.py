@@ -69,8 +69,15 @@ def test_group_options_travel_under_their_name():
 
 @pytest.mark.parametrize(
     "callback",
-    [5, {}, {"task": ""}, {"task": "a", "args": 5}, {"task": "a", "kwargs": 5}, sig("c", kind="chord"),
-     sig("kernel.group", kind="group", tasks=5)],
+    [
+        5,
+        {},
+        {"task": ""},
+        {"task": "a", "args": 5},
+        {"task": "a", "kwargs": 5},
+        sig("c", kind="chord"),
+        sig("kernel.group", kind="group", tasks=5),
+    ],
 )
 def test_callbacks_that_cannot_run(callback):
     with pytest.raises(InvalidTaskError):
@@ -87,7 +94,9 @@ def test_errbacks_are_sorted_by_shape():
         "stars": Task(lambda *args: None),
         "builtin": Task(dict.fromkeys),
     }
-    request = Request(id="t1", errbacks=[sig("stored", "x"), *(sig(n) for n in tasks if n != "stored"), sig("elsewhere")])
+    request = Request(
+        id="t1", errbacks=[sig("stored", "x"), *(sig(n) for n in tasks if n != "stored"), sig("elsewhere")]
+    )
     found = errbacks_of(request, tasks)
     direct = [errback.args for errback in found.direct]
     assert direct[0] == ("x",)

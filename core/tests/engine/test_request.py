@@ -1,5 +1,7 @@
 """From a decoded message to the request a body sees (features.md 1.21, wire.md 1, 2 and 4)."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,14 +119,14 @@ def test_an_id_is_needed(headers):
         build_request(read_body(headers, [[], {}, {}]), payload(headers), "n")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
+    )
+)
 def test_no_body_and_header_gives_another_error(value):
     for headers in (HEADERS, {}, {**HEADERS, "retries": value}, {**HEADERS, "timelimit": value}):
-        try:
+        with contextlib.suppress(InvalidTaskError):
             build_request(read_body(headers, value), payload(headers), "n")
-        except InvalidTaskError:
-            pass
-        try:
+        with contextlib.suppress(InvalidTaskError):
             build_request(read_body(headers, [value, value, value]), payload(headers), "n")
-        except InvalidTaskError:
-            pass

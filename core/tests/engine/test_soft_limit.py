@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from kernel.errors import SoftTimeLimitExceeded
-from kernel.runtime.portal import Portal
-from kernel.runtime.soft_limit import limited
+from kernel.runtime.portal import Portal, limited
 
 
 def test_a_body_within_its_limit_is_untouched():

@@ -26,8 +26,7 @@ from kernel.model.outcome import Failed, Outcome, Rejected
 from kernel.runtime.boot import Services
 from kernel.runtime.commit import Committer
 from kernel.runtime.middleware import Middleware
-from kernel.runtime.portal import Portal
-from kernel.runtime.soft_limit import limited
+from kernel.runtime.portal import Portal, limited
 
 logger = logging.getLogger("kernel.worker")
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from kernel.contracts.pool import SoftLimiter
-from kernel.runtime.soft_limit import limited
+from kernel.contracts.soft_limit import SoftLimited
 
 
 class Portal:
@@ -47,9 +47,10 @@ class Portal:
         if self._main is None:
             self._main = asyncio.new_event_loop()
         if limiter is None or soft is None:
-            return self._main.run_until_complete(_coroutine(awaitable))
-        with limiter.arm(soft):
-            return self._main.run_until_complete(_coroutine(awaitable))
+            return self._main.run_until_complete(limited(awaitable, soft))
+        body = SoftLimited(_coroutine(awaitable), soft, timer=False)
+        with limiter.arm(soft, body.expire):
+            return self._main.run_until_complete(_coroutine(body))
 
     def _in_shared(self, awaitable: Awaitable[Any]) -> Any:
         future: Future[Any] = Future()
@@ -87,6 +88,11 @@ class _Entry:
             self._future.set_exception(error)
         else:
             self._future.set_result(task.result())
+
+
+async def limited(awaitable: Awaitable[Any], seconds: float | None) -> Any:
+    """Await something within its soft time limit; None is no limit."""
+    return await (awaitable if seconds is None else SoftLimited(_coroutine(awaitable), seconds))
 
 
 async def _coroutine(awaitable: Awaitable[Any]) -> Any:
