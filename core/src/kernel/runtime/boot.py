@@ -22,7 +22,7 @@ from kernel.engine.topology import build_topology
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.topology import Topology
-from kernel.runtime.plugins import PluginSet, Provided, check_options, load_plugins
+from kernel.runtime.plugins import PluginSet, Provided, call_hook, check_options, load_plugins
 from kernel.runtime.publisher import Publisher
 
 EMBEDDED_URL = "sqlite:///kernel.sqlite3"
@@ -77,7 +77,7 @@ class Services:
         if self._broker is None:
             with self._lock:
                 if self._broker is None:
-                    broker = self._build(self.plugins.brokers, self.broker_url, self.config.broker_transport_options)
+                    broker = self._build_broker()
                     broker.open(Deadline.after(self.config.broker_connection_timeout))
                     self._broker = broker
         return self._broker
@@ -88,8 +88,7 @@ class Services:
         if self._backend is None and self.backend_url is not None:
             with self._lock:
                 if self._backend is None:
-                    options = self.config.result_backend_transport_options
-                    backend = self._build(self.plugins.backends, self.backend_url, options)
+                    backend = self._build_backend(self.backend_url)
                     backend.open(Deadline.after(self.config.broker_connection_timeout))
                     self._backend = backend
         return self._backend
@@ -105,11 +104,11 @@ class Services:
 
     def process_init(self) -> None:
         """Tell plugins that a process that runs bodies has started."""
-        self.plugins.hooks.kernel_process_init(pid=os.getpid())
+        call_hook(self.plugins, "kernel_process_init", pid=os.getpid())
 
     def process_shutdown(self) -> None:
         """Tell plugins that it ends."""
-        self.plugins.hooks.kernel_process_shutdown(pid=os.getpid())
+        call_hook(self.plugins, "kernel_process_shutdown", pid=os.getpid())
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Close the drivers; they are built again when used again."""
@@ -128,17 +127,31 @@ class Services:
             if driver is not None:
                 driver.after_fork()
 
-    def _build(self, provided: Mapping[str, Provided[D]], url: str, options: Mapping[str, Any]) -> D:
-        scheme = url.partition(":")[0]
-        found = provided[scheme]
-        checked = check_options(found.plugin, found.options, options)
+    def _build_broker(self) -> Broker:
+        return self._build(
+            self.plugins.broker(_scheme(self.broker_url)),
+            self.broker_url,
+            self.config.broker_transport_options,
+            "broker_transport_options",
+        )
+
+    def _build_backend(self, url: str) -> ResultBackend:
+        return self._build(
+            self.plugins.backend(_scheme(url)),
+            url,
+            self.config.result_backend_transport_options,
+            "result_backend_transport_options",
+        )
+
+    def _build(self, provided: Provided[D], url: str, options: Mapping[str, Any], setting: str) -> D:
+        checked = check_options(provided.plugin, provided.options, options, setting=setting)
         context = PluginContext(
             namespace=self.config.namespace,
             node=self.node,
             clock=time.time,
             settings=MappingProxyType({"result_expires": self.config.result_expires}),
         )
-        return found.factory(url, checked, context)
+        return provided.factory(url, checked, context)
 
 
 _forkable: "weakref.WeakSet[Services]" = weakref.WeakSet()
@@ -152,8 +165,13 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def build_services(config: Config, node: str) -> Services:
+def build_services(config: Config, node: str, *, with_pool: bool = False) -> Services:
     """Load the plugins that ``config`` names or implies, and build the services on them.
+
+    Args:
+        config: the effective settings.
+        node: name of this process.
+        with_pool: whether the pool is needed, as in a worker.
 
     Raises:
         PluginError: for a plugin that is missing, broken or incompatible.
@@ -162,11 +180,12 @@ def build_services(config: Config, node: str) -> Services:
     broker_url, backend_url = urls(config)
     plugins = load_plugins(
         [*config.plugins, *_implied_serializers(config)],
-        broker_schemes=[broker_url.partition(":")[0]],
-        backend_schemes=[backend_url.partition(":")[0]] if backend_url else [],
-        pools=[config.worker_pool],
+        broker_schemes=[_scheme(broker_url)],
+        backend_schemes=[_scheme(backend_url)] if backend_url else [],
+        pools=[config.worker_pool] if with_pool else [],
+        disabled=config.disable_plugins,
     )
-    plugins.hooks.kernel_configure(config=MappingProxyType(_plain(config)))
+    call_hook(plugins, "kernel_configure", config=MappingProxyType(_plain(config)))
     return Services(config, plugins, node)
 
 
@@ -203,6 +222,10 @@ def _routers(config: Config, plugins: PluginSet, topology: Topology) -> list[Com
     if not config.task_routes:
         return []
     return [plugins.routers["config"](config.task_routes).compile(topology)]
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
 
 
 def _plain(config: Config) -> dict[str, object]:
