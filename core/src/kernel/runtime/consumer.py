@@ -1,0 +1,149 @@
+"""The node's main loop: settle, receive, admit, hand out (architecture.md 3, "Consume")."""
+
+import logging
+import time
+
+from kernel.contracts.broker import Delivery
+from kernel.contracts.pool import Job, Pool
+from kernel.runtime.copies import Copies
+from kernel.runtime.events import EventDispatcher
+from kernel.runtime.executor import Payload
+from kernel.runtime.finish import Finish
+from kernel.runtime.inbox import Inbox
+from kernel.runtime.intake import Desk, Intake
+from kernel.runtime.ledger import Entry
+from kernel.runtime.link import Link
+from kernel.runtime.request import delivery_info
+
+logger = logging.getLogger("kernel.worker")
+
+LONGEST_WAIT_S = 10.0
+"""Longest time blocked in the broker; whoever has news wakes the loop before."""
+
+_UNSETTLED_WAIT_S = 0.2
+_MOST_WAITING = 10_000
+
+
+class ConsumerLoop:
+    """One turn after another, in the main thread.
+
+    Args:
+        link: the connection.
+        pool: where bodies run.
+        inbox: news for the loop.
+        desk: ledger, settlement, endings, waiting messages, leases.
+        intake: admits what was received.
+        finish: reads the news.
+        copies: publishes what was acknowledged early and must go back.
+        events: task events; None when they are off.
+    """
+
+    def __init__(  # noqa: PLR0913 - the loop is where all parts of a node meet
+        self,
+        link: Link,
+        pool: Pool,
+        inbox: Inbox,
+        desk: Desk,
+        intake: Intake,
+        finish: Finish,
+        copies: Copies,
+        events: EventDispatcher | None,
+    ) -> None:
+        self._link = link
+        self._pool = pool
+        self._inbox = inbox
+        self._desk = desk
+        self._intake = intake
+        self._finish = finish
+        self._copies = copies
+        self._events = events
+
+    def turn(self) -> None:
+        """Act on the news, take new messages when there is room, and hand them out. Blocks while nothing happens.
+
+        Raises:
+            DriverError: when the broker is lost and settings say not to connect again.
+        """
+        self._finish.take(self._inbox.drain())
+        self.flush()
+        if not self._link.connect():
+            self._finish.take(self._inbox.wait(self._pause(self._link.retry_in())))
+            return
+        room = self._pool.room() - self._desk.settlement.starting
+        if room > 0 and len(self._desk.waiting) < _MOST_WAITING:
+            self._take(room)
+        else:
+            self._finish.take(self._inbox.wait(self._pause(LONGEST_WAIT_S)))
+
+    def flush(self) -> None:
+        """Write what is due: results of the node's own, settlements, copies, events."""
+        self._desk.endings.flush()
+        self._desk.settlement.flush()
+        self._copies.flush()
+        if self._events is not None:
+            self._events.flush()
+        self._submit()
+
+    def drain(self, wait_s: float) -> None:
+        """A turn without receiving, for a node that is ending: at most ``wait_s`` seconds."""
+        self.flush()
+        self._link.connect()
+        self._finish.take(self._inbox.wait(self._pause(wait_s)))
+
+    @property
+    def unwritten(self) -> int:
+        """Settlements, results and copies that wait for a server."""
+        return len(self._desk.settlement) + len(self._desk.endings) + len(self._copies)
+
+    def _take(self, room: int) -> None:
+        caps = self._link.capabilities
+        due = self._desk.waiting.take_due(time.time(), room)
+        if due:
+            self._intake.take_due(due, caps)
+        deliveries = self._receive(room - len(due), blocking=not due) if room > len(due) else []
+        if deliveries:
+            self._intake.take(deliveries, caps)
+        if due or deliveries:
+            self._desk.settlement.flush()
+            self._submit()
+
+    def _receive(self, room: int, *, blocking: bool) -> list[Delivery]:
+        self._inbox.listen(self._link.wake)
+        try:
+            # Whatever arrives from here on wakes the broker; what arrived before is seen here.
+            idle = blocking and self._inbox.empty()
+            return self._link.receive(room, self._pause(LONGEST_WAIT_S) if idle else 0.0)
+        finally:
+            self._inbox.listen(None)
+
+    def _submit(self) -> None:
+        entries = self._desk.settlement.take_ready()
+        if entries:
+            self._pool.submit([_job(entry) for entry in entries])
+
+    def _pause(self, longest_s: float) -> float:
+        """How long nothing needs the loop."""
+        pause = longest_s
+        due = self._desk.waiting.next_due()
+        if due is not None:
+            pause = min(pause, due - time.time())
+        if self.unwritten:
+            pause = min(pause, _UNSETTLED_WAIT_S)
+        return max(0.0, pause)
+
+
+def _job(entry: Entry) -> Job:
+    delivery, run = entry.delivery, entry.run
+    message = delivery.message
+    payload = Payload(
+        entry.headers,
+        message.body,
+        message.content_type,
+        message.content_encoding,
+        delivery_info(entry),
+        message.correlation_id,
+        message.reply_to,
+        message.properties,
+        delivery.attempt,
+    )
+    return Job(entry.tag, run.task, run.id, payload, run.soft_limit, run.hard_limit)

@@ -1,0 +1,159 @@
+"""Publishes monitoring events to the exchange ``<namespace>ev`` (wire.md 13). Best effort: an event is never retried.
+
+Task events are collected and published as one list with the routing key ``task.multi``; worker events go alone.
+"""
+
+import logging
+import os
+import platform
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
+
+from kernel.contracts.broker import Outgoing
+from kernel.contracts.deadline import Deadline
+from kernel.engine.codec import Codec
+from kernel.errors import DriverError, EncodeError
+from kernel.model.config import Config
+from kernel.model.events import event, routing_key
+from kernel.runtime.ledger import Ledger
+from kernel.runtime.link import Link
+from kernel.runtime.timer import Timer
+
+logger = logging.getLogger("kernel.worker")
+
+HEARTBEAT_S = 2.0
+"""Time between two heartbeats; monitors take a node for dead after twice as long."""
+
+_MULTI = "task.multi"
+_BUFFER = 10_000
+_TIMEOUT_S = 1.0
+
+
+class EventDispatcher:
+    """Adds what every event carries, and publishes. Safe in any thread.
+
+    Args:
+        link: the way to the broker; while it is down, events are dropped.
+        codec: encodes with ``event_serializer``.
+        config: exchange and serializer.
+        hostname: name of this node.
+    """
+
+    def __init__(self, link: Link, codec: Codec, config: Config, hostname: str) -> None:
+        self._link = link
+        self._codec = codec
+        self._serializer = config.event_serializer
+        self._exchange = config.event_exchange or f"{config.namespace}ev"
+        self._hostname = hostname
+        self._pid = os.getpid()
+        self._buffer: deque[Mapping[str, Any]] = deque(maxlen=_BUFFER)
+        self._clock = 0
+        self._lock = threading.Lock()
+        self.dropped = 0
+
+    def collect(self, happened: Mapping[str, object]) -> None:
+        """Keep a task event for the next :meth:`flush`; of a long backlog the oldest are dropped."""
+        self._buffer.append(self._complete(happened))
+
+    def flush(self) -> None:
+        """Publish what was collected."""
+        if not self._buffer:
+            return
+        batch = []
+        while self._buffer:
+            batch.append(self._buffer.popleft())
+        self._publish(batch, _MULTI, len(batch))
+
+    def send(self, happened: Mapping[str, object]) -> None:
+        """Publish one event now."""
+        self._publish(self._complete(happened), routing_key(str(happened["type"])), 1)
+
+    def _complete(self, happened: Mapping[str, object]) -> dict[str, object]:
+        with self._lock:
+            self._clock += 1
+            clock = self._clock
+        common = {"hostname": self._hostname, "utcoffset": _utcoffset(), "pid": self._pid, "clock": clock}
+        return {**common, **happened}
+
+    def _publish(self, payload: object, key: str, count: int) -> None:
+        broker = self._link.broker
+        if not self._link.up or broker is None or not broker.capabilities().exchanges:
+            self.dropped += count
+            return
+        try:
+            encoded = self._codec.encode(payload, self._serializer, None)
+            item = Outgoing(
+                queue="",
+                body=encoded.body,
+                headers={"hostname": self._hostname},
+                id=str(uuid4()),
+                content_type=encoded.content_type,
+                content_encoding=encoded.content_encoding,
+                exchange=self._exchange,
+                routing_key=key,
+                persistent=False,
+            )
+            results = broker.publish([item], Deadline.after(_TIMEOUT_S))
+        except (DriverError, EncodeError) as error:
+            logger.debug("%d events were dropped: %s", count, error)
+            self.dropped += count
+            return
+        if not results[0].ok:
+            self.dropped += count
+
+
+class Heart:
+    """Tells monitors that the node lives: ``worker-online``, a heartbeat every 2 s, ``worker-offline``.
+
+    Args:
+        events: where to publish.
+        ledger: what is active, and how much was done.
+        namespace: with ``celery`` the node introduces itself as monitors of that namespace expect.
+    """
+
+    def __init__(self, events: EventDispatcher, ledger: Ledger, namespace: str) -> None:
+        self._events = events
+        self._ledger = ledger
+        self._identity = {
+            "freq": HEARTBEAT_S,
+            "sw_ident": "py-celery" if namespace == "celery" else "py-kernel",
+            "sw_ver": version("kernel"),
+            "sw_sys": platform.system(),
+        }
+        self._timer = Timer("kernel-heart", self._beat)
+
+    def start(self) -> None:
+        """Say ``worker-online`` and begin to beat."""
+        self._send("worker-online")
+        self._timer.start()
+
+    def close(self) -> None:
+        """Say ``worker-offline`` and stop."""
+        self._timer.close()
+        self._send("worker-offline")
+
+    def _beat(self) -> float:
+        self._send("worker-heartbeat")
+        return HEARTBEAT_S
+
+    def _send(self, kind: str) -> None:
+        self._events.send(
+            event(
+                kind,
+                time.time(),
+                active=len(self._ledger),
+                processed=self._ledger.total,
+                loadavg=[round(load, 2) for load in os.getloadavg()],
+                **self._identity,
+            )
+        )
+
+
+def _utcoffset() -> float:
+    """Hours that local time is behind UTC, as the event format has it."""
+    return (time.altzone if time.localtime().tm_isdst > 0 else time.timezone) / 3600.0

@@ -1,0 +1,180 @@
+"""What happens to a received message before it runs: each verdict of :func:`kernel.engine.admit.admit` carried out."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kernel.contracts.broker import Delivery, Settle, SettleKind
+from kernel.contracts.capabilities import BrokerCaps
+from kernel.engine.admit import Expired, Later, Malformed, Rules, Run, Unknown, Verdict, admit
+from kernel.engine.attempt import RunnableTask
+from kernel.engine.codec import Codec
+from kernel.errors import CodecError, InvalidTaskError, NotRegistered, TaskRevokedError, WorkerLostError
+from kernel.model import states
+from kernel.model.message import read_body
+from kernel.runtime.endings import Ending, Endings
+from kernel.runtime.lease import LeaseKeeper
+from kernel.runtime.ledger import Entry, Ledger
+from kernel.runtime.request import Request
+from kernel.runtime.settlement import Settlement, release
+from kernel.runtime.tell import Tell
+from kernel.runtime.waiting import Waiting
+
+logger = logging.getLogger("kernel.worker")
+
+HOLD_S = 1.0
+"""A message due within this time waits here; one due later goes back to the broker with a delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the verdicts are carried out."""
+
+    ledger: Ledger
+    settlement: Settlement
+    endings: Endings
+    waiting: Waiting
+    leases: LeaseKeeper
+    tell: Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The tasks of a node, and what admission needs to know of them.
+
+    Attributes:
+        tasks: the registry.
+        rules: what may run, and when.
+        requests: request classes of tasks that have their own (features.md 1.20).
+        hostname: name of the node.
+        delivery_limit: executors one message may cost before it is quarantined (``task_delivery_limit``).
+    """
+
+    tasks: Mapping[str, RunnableTask]
+    rules: Rules
+    requests: Mapping[str, type[Request]]
+    hostname: str
+    delivery_limit: int
+
+
+class Intake:
+    """Admits deliveries.
+
+    Args:
+        catalogue: the tasks.
+        codec: reads the body of a message that has no headers (protocol 1).
+        desk: where the verdicts are carried out.
+    """
+
+    def __init__(self, catalogue: Catalogue, codec: Codec, desk: Desk) -> None:
+        self._catalogue = catalogue
+        self._rules = catalogue.rules
+        self._tasks = catalogue.tasks
+        self._delivery_limit = catalogue.delivery_limit
+        self._codec = codec
+        self._desk = desk
+
+    def take(self, deliveries: Sequence[Delivery], caps: BrokerCaps) -> None:
+        """Admit newly received messages."""
+        now = time.time()
+        late: list[tuple[int, Delivery]] = []
+        for delivery in deliveries:
+            tag = self._desk.ledger.next_tag()
+            if self._sort(tag, delivery, caps, now):
+                late.append((tag, delivery))
+        if late:
+            self._desk.leases.watch(late)
+
+    def take_due(self, due: Sequence[tuple[int, Delivery]], caps: BrokerCaps) -> None:
+        """Admit messages that waited here until now; their leases are watched already."""
+        now = time.time()
+        for tag, delivery in due:
+            if not self._sort(tag, delivery, caps, now):
+                self._desk.leases.forget(tag)
+
+    def _sort(self, tag: int, delivery: Delivery, caps: BrokerCaps, now: float) -> bool:
+        """Carry out the verdict on one message; whether its lease must be kept from now on."""
+        headers = delivery.message.headers or {}
+        verdict: Verdict
+        try:
+            if "task" not in headers:
+                headers = self._headers_in_body(delivery)
+            verdict = admit(headers, self._rules, now)
+        except (CodecError, InvalidTaskError) as error:
+            verdict = Malformed(f"{type(error).__name__}: {error}")
+        if isinstance(verdict, Run):
+            return self._run(Entry(tag, delivery, headers, verdict, self._tasks[verdict.task], received_at=now))
+        if isinstance(verdict, Later):
+            return self._wait(tag, delivery, verdict.delay_s, caps, now)
+        self._refuse(delivery, headers, verdict)
+        return False
+
+    def _run(self, entry: Entry) -> bool:
+        attempt = entry.delivery.attempt
+        if attempt is not None and attempt > self._delivery_limit:
+            self._poison(entry, attempt)
+            return False
+        own = self._catalogue.requests.get(entry.run.task)
+        if own is not None:
+            entry.request = own(entry.task, entry, self._catalogue.hostname)
+        self._desk.tell.received(entry)
+        self._desk.ledger.add(entry)
+        if entry.task.task_options.acks_late:
+            self._desk.settlement.ready(entry)
+            return True
+        self._desk.settlement.begin(entry)
+        return False
+
+    def _wait(self, tag: int, delivery: Delivery, delay_s: float, caps: BrokerCaps, now: float) -> bool:
+        if delay_s <= HOLD_S or not caps.nack_delay:
+            self._desk.waiting.add(now + delay_s, tag, delivery)
+            return True
+        longest = caps.limits.max_delay_s
+        self._desk.settlement.settle(release(delivery, delay_s if longest is None else min(delay_s, longest)))
+        return False
+
+    def _refuse(self, delivery: Delivery, headers: Mapping[str, Any], verdict: Expired | Unknown | Malformed) -> None:
+        desk = self._desk
+        match verdict:
+            case Malformed(reason):
+                logger.error("Message %s of queue %s is no task message and is quarantined: %s",
+                             delivery.message.id, delivery.message.queue, reason)  # fmt: skip
+                desk.settlement.settle(Settle(delivery, SettleKind.REJECT, reason=reason, started=False))
+            case Unknown(task, task_id):
+                reason = f"unknown task {task!r}"
+                settle = Settle(delivery, SettleKind.REJECT, reason=reason, started=False)
+                desk.tell.unknown(task, task_id, delivery.message.queue)
+                desk.endings.add(Ending(headers, NotRegistered(task), settle=settle, ignored=_ignored(headers)))
+            case Expired(task, task_id):
+                settle = Settle(delivery, SettleKind.ACK, started=False)
+                desk.tell.expired(task, task_id)
+                error = TaskRevokedError("expired")
+                desk.endings.add(Ending(headers, error, states.REVOKED, settle, ignored=_ignored(headers)))
+
+    def _poison(self, entry: Entry, attempt: int) -> None:
+        """It was delivered more often than it may kill: whole nodes died of it before one could say so (pains P05)."""
+        reason = f"delivered {attempt} times without an answer; limit: {self._delivery_limit}"
+        error = WorkerLostError(f"{entry.title} was {reason}.")
+        settle = Settle(entry.delivery, SettleKind.REJECT, reason=reason)
+        self._desk.tell.quarantined(entry, reason)
+        self._desk.endings.add(Ending(entry.headers, error, settle=settle, ignored=_ignored(entry.headers)))
+
+    def _headers_in_body(self, delivery: Delivery) -> Mapping[str, Any]:
+        """The headers of a protocol 1 message, which stand in its body (wire.md 4).
+
+        Raises:
+            CodecError: when the body cannot be decoded.
+            InvalidTaskError: when it is no protocol 1 body.
+        """
+        message = delivery.message
+        headers = message.headers or {}
+        payload = self._codec.decode(
+            message.body, message.content_type, message.content_encoding, headers.get("compression")
+        )
+        return read_body(headers, payload).headers
+
+
+def _ignored(headers: Mapping[str, Any]) -> bool:
+    return headers.get("ignore_result") is True

@@ -1,0 +1,265 @@
+"""A worker node: one supervising process around a broker connection and a pool (architecture.md 4)."""
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
+from kernel.engine.admit import Rules, TaskRule
+from kernel.engine.attempt import RunnableTask
+from kernel.engine.ratelimit import TokenBucket, parse_rate
+from kernel.engine.topology import quarantine_spec, queue_spec
+from kernel.errors import DriverError
+from kernel.model.config import Config
+from kernel.model.topology import QueueSpec
+from kernel.runtime.boot import Services
+from kernel.runtime.consumer import ConsumerLoop
+from kernel.runtime.copies import Copies
+from kernel.runtime.endings import Endings
+from kernel.runtime.events import EventDispatcher, Heart
+from kernel.runtime.finish import Finish
+from kernel.runtime.inbox import Inbox
+from kernel.runtime.intake import Catalogue, Desk, Intake
+from kernel.runtime.lease import LeaseKeeper
+from kernel.runtime.ledger import Ledger
+from kernel.runtime.link import Link, LinkPolicy
+from kernel.runtime.plugins import call_hook
+from kernel.runtime.request import request_classes
+from kernel.runtime.settlement import Settlement, release
+from kernel.runtime.shutdown import Level, Shutdown
+from kernel.runtime.signals import SignalHandlers
+from kernel.runtime.tell import Tell
+from kernel.runtime.waiting import Waiting
+
+logger = logging.getLogger("kernel.worker")
+
+EXIT_OK = 0
+EXIT_COLD = 1
+
+_DRAIN_TURN_S = 1.0
+_LAST_WRITES_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node runs.
+
+    Attributes:
+        hostname: its name, such as ``w1@host``.
+        queues: names of the queues it consumes.
+        pool: sizes and limits of its pool.
+        task_events: publish task events (``-E``).
+        heartbeat: publish worker events.
+        remap_term: SIGTERM means SIGQUIT.
+    """
+
+    hostname: str
+    queues: tuple[str, ...]
+    pool: PoolOptions = PoolOptions()
+    task_events: bool = False
+    heartbeat: bool = True
+    remap_term: bool = False
+
+
+class Node:
+    """Consumes queues until it is told to stop.
+
+    Args:
+        services: what configuration chose; drivers are opened by :meth:`run`, after the pool has forked.
+        tasks: the registry.
+        pool: where bodies run.
+        factory: builds an executor in every process that runs bodies.
+        options: name, queues, sizes.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        tasks: Mapping[str, RunnableTask],
+        pool: type[Pool],
+        factory: ExecutorFactory,
+        options: NodeOptions,
+    ) -> None:
+        config = services.config
+        self._services = services
+        self._options = options
+        self._inbox = Inbox()
+        self.shutdown = Shutdown(self._inbox, config.worker_soft_shutdown_timeout, remap_term=options.remap_term)
+        self._idle_soft = config.worker_enable_soft_shutdown_on_idle
+        self._link = Link(services, _queue_specs(services, options.queues), options.queues, _link_policy(config))
+        self._leases = LeaseKeeper(self._link, self._inbox)
+        self.ledger = Ledger()
+        events = EventDispatcher(self._link, services.codec, config, options.hostname)
+        self._heart = Heart(events, self.ledger, config.namespace) if options.heartbeat else None
+        settlement = Settlement(self._link, self._leases)
+        self.desk = Desk(
+            self.ledger,
+            settlement,
+            Endings(services, settlement, options.hostname),
+            Waiting(),
+            self._leases,
+            Tell(events if options.task_events else None),
+        )
+        copies = Copies(self._link)
+        catalogue = _catalogue(tasks, config, options.hostname)
+        self._finish = Finish(self.desk, copies, quarantine_spec(config).name, config.task_delivery_limit)
+        self._copies = copies
+        self.pool = pool(options.pool, factory, self._inbox, tell_starts=bool(catalogue.requests))
+        intake = Intake(catalogue, services.codec, self.desk)
+        self._loop = ConsumerLoop(
+            self._link, self.pool, self._inbox, self.desk, intake, self._finish, copies,
+            events if options.task_events else None,
+        )  # fmt: skip
+
+    def run(self, *, signals: bool = True) -> int:
+        """Work until stopped.
+
+        Args:
+            signals: install signal handlers; needs the main thread.
+
+        Returns:
+            The exit code: 0 when everything that ran was finished, 1 when something was ended.
+
+        Raises:
+            DriverError: when the broker cannot be reached, or is lost, and settings say not to try again.
+        """
+        self._call_hook("kernel_worker_init")
+        self.pool.prepare()
+        handlers: AbstractContextManager[object] = SignalHandlers(self.shutdown) if signals else nullcontext()
+        with handlers:
+            try:
+                self._begin()
+                self._work()
+            finally:
+                self._end()
+                self._call_hook("kernel_worker_shutdown")
+        return EXIT_COLD if self._finish.cold else EXIT_OK
+
+    def stop(self, level: Level = Level.WARM) -> None:
+        """Ask the node to end. From any thread."""
+        self.shutdown.request(level)
+
+    def _begin(self) -> None:
+        while not self._link.connect():
+            self._inbox.wait(self._link.retry_in())
+            if self.shutdown.level is not Level.RUN:
+                return
+        self._leases.start()
+        self.pool.start()
+        if self._heart is not None:
+            self._heart.start()
+        self._call_hook("kernel_worker_ready")
+        logger.info("%s ready.", self._options.hostname)
+
+    def _work(self) -> None:
+        while self.shutdown.level is Level.RUN:
+            self._loop.turn()
+            if self.shutdown.take_hangup():
+                logger.warning("SIGHUP is ignored: this worker runs in the foreground. Stop it with SIGTERM.")
+
+    def _end(self) -> None:
+        """Give back, finish or end what runs, write the last settlements, close."""
+        try:
+            self._drain()
+        finally:
+            self._stop_pool()
+            self._write_the_rest()
+            self._close()
+
+    def _drain(self) -> None:
+        self._give_back()
+        logger.info("Stopping: %d tasks are running.", len(self.ledger))
+        soft_idle = self._idle_soft and self.shutdown.level is Level.COLD
+        while len(self.ledger) or soft_idle:
+            left = self.shutdown.kill_in()
+            if left <= 0.0:
+                return
+            self._loop.drain(min(_DRAIN_TURN_S, left))
+
+    def _give_back(self) -> None:
+        """Everything that has certainly not begun goes back to the broker."""
+        now = time.time()
+        for entry in self.desk.settlement.unbegun():
+            entry.settled = False
+            self._finish.give_back(entry)
+        for entry in self.desk.settlement.take_ready():
+            self._finish.give_back(entry)
+        for tag in self.pool.withdraw():
+            withdrawn = self.ledger.get(tag)
+            if withdrawn is not None:
+                self._finish.give_back(withdrawn)
+        for due, tag, delivery in self.desk.waiting.take_all():
+            seconds = max(0.0, due - now) if self._link.capabilities.nack_delay else 0.0
+            self.desk.settlement.settle(release(delivery, seconds), tag)
+
+    def _stop_pool(self) -> None:
+        self._finish.cold = bool(len(self.ledger))
+        self.pool.stop()
+        self._finish.take(self._inbox.drain())
+        self._finish.end_remaining()
+
+    def _write_the_rest(self) -> None:
+        deadline = time.monotonic() + _LAST_WRITES_S
+        self._loop.flush()
+        while self._loop.unwritten and time.monotonic() < deadline:
+            try:
+                self._loop.drain(_DRAIN_TURN_S / 5.0)
+            except DriverError as error:
+                logger.error("The last settlements cannot be sent: %s", error.one_line())  # noqa: TRY400 - one line says it
+                break
+        self._copies.abandon()
+        if len(self.desk.settlement):
+            logger.error("%d deliveries could not be settled; they come back when their leases end.",
+                         len(self.desk.settlement))  # fmt: skip
+
+    def _call_hook(self, name: str) -> None:
+        call_hook(self._services.plugins, name, node=self._options.hostname)
+
+    def _close(self) -> None:
+        if self._heart is not None:
+            self._heart.close()
+        self._leases.close()
+        self._link.close(release=True)
+
+
+def _queue_specs(services: Services, queues: tuple[str, ...]) -> list[QueueSpec]:
+    return [*(queue_spec(services.topology, name) for name in queues), quarantine_spec(services.config)]
+
+
+def _link_policy(config: Config) -> LinkPolicy:
+    at_start = config.broker_connection_retry_on_startup
+    return LinkPolicy(
+        timeout_s=config.broker_connection_timeout,
+        retry=config.broker_connection_retry,
+        retry_at_start=config.broker_connection_retry if at_start is None else at_start,
+        max_retries=config.broker_connection_max_retries,
+    )
+
+
+def _catalogue(tasks: Mapping[str, RunnableTask], config: Config, hostname: str) -> Catalogue:
+    rules = Rules({name: _rule(task, config) for name, task in tasks.items()}, _zone(config))
+    return Catalogue(tasks, rules, request_classes(tasks), hostname, config.task_delivery_limit)
+
+
+def _rule(task: RunnableTask, config: Config) -> TaskRule:
+    """Limits: the message's win, then the task's, then the settings' (wire.md 2.2)."""
+    options = task.task_options
+    rate = None
+    if not config.worker_disable_rate_limits:
+        own = getattr(task, "rate_limit", None)
+        rate = parse_rate(config.task_default_rate_limit if own is None else own)
+    return TaskRule(
+        soft_limit=options.soft_time_limit or config.task_soft_time_limit,
+        hard_limit=options.time_limit or config.task_time_limit,
+        bucket=TokenBucket(rate) if rate is not None else None,
+    )
+
+
+def _zone(config: Config) -> tzinfo:
+    if config.timezone:
+        return ZoneInfo(config.timezone)
+    return UTC if config.enable_utc else datetime.now().astimezone().tzinfo or UTC

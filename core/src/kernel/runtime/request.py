@@ -1,0 +1,101 @@
+"""The node's own view of one task, for applications that want to be told there (features.md 1.20).
+
+It is created only for tasks that name a class of their own in ``Task.Request``.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from kernel.engine.attempt import RunnableTask
+from kernel.engine.failure import ExceptionInfo
+from kernel.errors import ImproperlyConfigured
+from kernel.runtime.ledger import Entry
+
+_DEFAULT = "kernel.worker.request:Request"
+
+
+class Request:
+    """One delivery of a task, seen from the node. Methods are called in the node's main loop: be quick.
+
+    Attributes:
+        task: the task object.
+        id: task id.
+        name: task name.
+        headers: message headers.
+        delivery_info: exchange, routing key, priority, redelivered.
+        time_limits: (hard, soft) in seconds.
+        hostname: name of the node.
+    """
+
+    def __init__(self, task: RunnableTask, entry: Entry, hostname: str) -> None:
+        self.task = task
+        self.id = entry.run.id
+        self.name = entry.run.task
+        self.headers: Mapping[str, Any] = entry.headers
+        self.delivery_info: Mapping[str, Any] = delivery_info(entry)
+        self.time_limits = (entry.run.hard_limit, entry.run.soft_limit)
+        self.hostname = hostname
+
+    def on_accepted(self, pid: int | None, time_accepted: float) -> None:
+        """An executor began the task, at Unix time ``time_accepted``."""
+
+    def on_timeout(self, soft: bool, timeout: float | None) -> None:
+        """A time limit passed: the soft one (the body got an exception), or the hard one (its executor was ended)."""
+
+    def on_success(self, failed__retval__runtime: tuple[bool, object, float], **kwargs: Any) -> None:
+        """The task succeeded: ``(failed, retval, seconds)``; the value stays in the executor, so it is None."""
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """The task failed, or its executor was lost."""
+
+    def on_retry(self, exc_info: ExceptionInfo) -> None:
+        """The task is to be run again."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.name}[{self.id}]>"
+
+
+def delivery_info(entry: Entry) -> dict[str, Any]:
+    """Where a delivery came from, as ``request.delivery_info`` shows it."""
+    message = entry.delivery.message
+    return {
+        "exchange": message.exchange,
+        "routing_key": message.routing_key or message.queue,
+        "priority": message.priority or 0,
+        "redelivered": bool(entry.delivery.redelivered),
+    }
+
+
+def request_classes(tasks: Mapping[str, RunnableTask]) -> dict[str, type[Request]]:
+    """Task name → its own request class; tasks content with the default are left out.
+
+    Raises:
+        ImproperlyConfigured: for a ``Request`` that cannot be imported or is no such class.
+    """
+    found = {}
+    for name, task in tasks.items():
+        wanted = getattr(task, "Request", None)
+        if wanted is not None and wanted not in {_DEFAULT, Request}:
+            found[name] = _resolve(name, wanted)
+    return found
+
+
+def _resolve(name: str, wanted: object) -> type[Request]:
+    cls = _imported(name, wanted) if isinstance(wanted, str) else wanted
+    if not isinstance(cls, type) or not issubclass(cls, Request):
+        raise ImproperlyConfigured(
+            f"Task {name}: Request is {wanted!r}, which is not a subclass of kernel.worker.request.Request",
+            cure="Derive it from that class, or remove the attribute.",
+        )
+    return cls
+
+
+def _imported(name: str, path: str) -> object:
+    module, _, attribute = path.replace(":", ".").rpartition(".")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"Task {name}: its Request {path!r} cannot be imported: {error}", cure="Write it as 'package.module:Class'."
+        ) from error

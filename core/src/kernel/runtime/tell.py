@@ -1,0 +1,81 @@
+"""What the node tells the world about its tasks: lines in the log, and monitoring events when they are wanted."""
+
+import logging
+import time
+
+from kernel.contracts.pool import Report
+from kernel.errors import KernelError
+from kernel.model.events import event
+from kernel.runtime.events import EventDispatcher
+from kernel.runtime.ledger import Entry
+
+logger = logging.getLogger("kernel.worker")
+
+
+class Tell:
+    """Log lines of features.md 2.4 and task events of wire.md 13.
+
+    Args:
+        events: None when task events are off (``worker_send_task_events``, ``-E``).
+    """
+
+    def __init__(self, events: EventDispatcher | None) -> None:
+        self._events = events
+
+    def received(self, entry: Entry) -> None:
+        """A task was admitted."""
+        logger.info("Task %s received", entry.title)
+        if self._events is not None and entry.task.task_options.send_events:
+            headers = entry.headers
+            self._events.collect(
+                event(
+                    "task-received",
+                    entry.received_at,
+                    uuid=entry.run.id,
+                    name=entry.run.task,
+                    args=headers.get("argsrepr") or "",
+                    kwargs=headers.get("kwargsrepr") or "",
+                    root_id=headers.get("root_id"),
+                    parent_id=headers.get("parent_id"),
+                    retries=headers.get("retries") or 0,
+                    eta=headers.get("eta"),
+                    expires=headers.get("expires"),
+                )
+            )
+
+    def reported(self, report: Report) -> None:
+        """An executor finished a task."""
+        if report.log is not None:
+            logger.log(report.log[0], "%s", report.log[1])
+        if self._events is not None:
+            for happened in report.events:
+                self._events.collect(happened)
+
+    def unknown(self, task: str, task_id: str, queue: str) -> None:
+        """A task nobody registered here."""
+        logger.error(
+            "Task %s[%s] of queue %s is not registered in this worker and is quarantined. Import its module (setting"
+            " 'imports'), then 'kernel quarantine replay' runs it.",
+            task, task_id, queue,
+        )  # fmt: skip
+        self._send("task-failed", task_id, exception=f"NotRegistered({task!r})", traceback="")
+
+    def expired(self, task: str, task_id: str) -> None:
+        """A task that came too late."""
+        logger.info("Discarding revoked task: %s[%s]", task, task_id)
+        self._send("task-revoked", task_id, terminated=False, signum=None, expired=True)
+
+    def quarantined(self, entry: Entry, reason: str) -> None:
+        """A task that is set aside."""
+        logger.error("Task %s is quarantined: %s", entry.title, reason)
+        self._send("task-rejected", entry.run.id, requeue=False)
+
+    def lost(self, entry: Entry, error: KernelError | None, consequence: str) -> None:
+        """A task whose executor ended."""
+        logger.error("Task %s lost its executor: %s%s", entry.title, f"{error} " if error else "", consequence)
+        if error is not None:
+            self._send("task-failed", entry.run.id, exception=repr(error), traceback="")
+
+    def _send(self, kind: str, task_id: str, **fields: object) -> None:
+        if self._events is not None:
+            self._events.collect(event(kind, time.time(), uuid=task_id, **fields))
