@@ -99,8 +99,9 @@ def _load(source: ObjectSource) -> object:
     name = source.source
     module, colon, attribute = name.partition(":")
     try:
+        _check_spelling(name)
         return _attribute(importlib.import_module(module), attribute) if colon else _module_or_attribute(name)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
         if absent and source.silent:
             return {}
@@ -108,6 +109,11 @@ def _load(source: ObjectSource) -> object:
             f"The configuration {name!r} cannot be imported: {error}.",
             cure="Give a module on the path, 'module:attribute', or an object.",
         ) from error
+
+
+def _check_spelling(name: str) -> None:
+    if not all(part.isidentifier() for part in name.replace(":", ".", 1).split(".")):
+        raise ImportError("it is no dotted name", name=name)
 
 
 def _module_or_attribute(name: str) -> object:

@@ -21,7 +21,7 @@ from kernel.errors.setup import ImproperlyConfigured
 PREFIX = "KERNEL_"
 CONFIG_VARIABLE = "KERNEL_CONFIG"
 _MISSPELT = 0.8  # likeness from which a variable is taken for a misspelt setting; KERNEL_NAME, say, is left alone
-_NOT_SETTINGS = frozenset({"config", "app"})
+_NOT_SETTINGS = frozenset({"config", "app", "debug"})  # read by the command line
 _ALIASES: Mapping[str, str] = {"CELERY_BROKER_URL": "broker_url", "CELERY_RESULT_BACKEND": "result_backend"}
 
 logger = logging.getLogger("kernel")

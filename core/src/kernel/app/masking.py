@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 MASK = "********"
 
-_SECRET = re.compile(r"passw|passphrase|(^|[_\W])pass($|[_\W])|secret|token|credential|key", re.IGNORECASE)
+_WORDS = r"passw|passphrase|(?<![^\W_])pass(?![^\W_])|secret|token|credential|key"
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
 _HARMLESS = re.compile(r"routing_?key|key_?prefix|keyspace", re.IGNORECASE)
 _NEXT_URL = r"[;,]\s*[a-z][\w.+-]*://"
 _USER_PART = re.compile(rf"(://[^/\s:@?]*:)(?:(?!{_NEXT_URL}).)*@", re.IGNORECASE | re.DOTALL)
 _BARE_USER_PART = re.compile(r"^([^/\s:@?]+:)[^/].*@", re.DOTALL)
-_PAIR = re.compile(r"""([\w-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&;,'"})\]]+)""")
+_PAIR = re.compile(rf"""([\w-]*(?:{_WORDS})[\w-]*)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&;,'"}})\]]+)""", re.IGNORECASE)
 
 
 def is_secret_name(name: object) -> bool:

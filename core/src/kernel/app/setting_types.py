@@ -177,5 +177,6 @@ def _shown(setting: Setting, value: object) -> str:
     opaque = isinstance(value, (str, bytes)) and setting.is_structured
     if opaque or (setting.secret and not isinstance(value, (bool, int, float))):
         return f"a value of type {type(value).__name__}"
-    text = mask_text(repr(masked(value, setting.name)))
+    safe = masked(value, setting.name)
+    text = safe if isinstance(safe, str) and not isinstance(value, str) else mask_text(repr(safe))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
