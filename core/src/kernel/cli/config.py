@@ -9,6 +9,7 @@ import click
 
 from kernel.app.config_schema import json_schema
 from kernel.app.settings import Settings
+from kernel.cli.invocation import Invocation
 
 
 @click.group("config")
@@ -46,7 +47,9 @@ def schema_command() -> None:
 
 
 def _settings(conf: object) -> Settings:
-    return conf if isinstance(conf, Settings) else Settings()
+    if isinstance(conf, Settings):
+        return conf
+    return conf.settings() if isinstance(conf, Invocation) else Settings()
 
 
 def _rows(settings: Settings, names: tuple[str, ...], everything: bool) -> list[tuple[str, Any, str]]:
