@@ -6,6 +6,8 @@ from collections.abc import Callable
 from kernel.model.topology import Route, TaskRef, Topology
 
 CompiledRouter = Callable[[TaskRef], Route | None]
+"""Answers per call. One that looks at nothing but ``TaskRef.name`` may have an attribute ``by_name`` that is true; its
+answers are then kept per task name."""
 
 
 class Router(ABC):

@@ -90,11 +90,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every queue and exchange that configuration names, and what to do about others."""
+    """Every queue and exchange that configuration names, and what to do about others.
+
+    Attributes:
+        default_queue: queue of calls without a route.
+        queues: the configured queues by name, complete with every default.
+        create_missing: whether other names may be declared as they are met.
+        default_routing_key: key for an exchange that a call names without a key.
+        template: what a queue declared on the fly looks like beside its name, exchange and key.
+    """
 
     default_queue: str
     queues: Mapping[str, QueueSpec] = field(default_factory=dict)
     create_missing: bool = True
+    default_routing_key: str = ""
+    template: QueueSpec = QueueSpec("")
 
 
 def topic_pattern(binding_key: str) -> re.Pattern[str]:

@@ -58,7 +58,7 @@ class Services:
         self.result_codec = Codec(plugins.serializers, plugins.compressors, results, limits)
         self.records = Records(config, self.result_codec)
         self.topology = build_topology(config)
-        self.resolver = RouteResolver(_routers(config, plugins, self.topology), self.topology, config)
+        self.resolver = RouteResolver(_routers(config, plugins, self.topology), self.topology)
         self.broker_url, self.backend_url = urls(config)
         self._broker: Broker | None = None
         self._backend: ResultBackend | None = None

@@ -1,0 +1,1 @@
+"""The router that comes with the kernel: ``task_routes``."""
