@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kernel.app.setting_table import SETTINGS
 from kernel.app.setting_types import FrozenDict
 from kernel.app.settings import Settings
+from kernel.contracts.router import Router
 from kernel.errors import ImproperlyConfigured
 
 NAMES = list(SETTINGS)
@@ -144,7 +145,7 @@ def test_text_of_the_environment(name, text, expected):
         ("namespace", "a b", "must be letters"),
         ("task_queues", [3], "must be a list of names"),
         ("task_queues", [{"nam": "x"}], "must give every queue a 'name'"),
-        ("task_routes", 3, "must be a mapping, a list, a function, a dotted name or None."),
+        ("task_routes", 3, "must be a mapping, a list, a function, a Router, a dotted name or None."),
         ("broker_transport_options", {1: 2}, "must be a mapping."),
         ("task_publish_retry_policy", {"max_retry": 1}, "has no key 'max_retry'. Did you mean 'max_retries'?"),
         ("task_publish_retry_policy", {"max_retries": -1}, "key 'max_retries' must be"),
@@ -164,6 +165,21 @@ def test_retry_errors_are_exception_classes():
     conf = fresh()
     conf.task_publish_retry_policy = {"retry_errors": (OSError, TimeoutError)}
     assert conf.task_publish_retry_policy["retry_errors"] == (OSError, TimeoutError)
+
+
+def test_every_kind_of_router():
+    class Answers(Router):
+        def compile(self, topology):
+            return lambda ref: None
+
+    class ByMethod:
+        def route_for_task(self, name, args, kwargs):
+            return None
+
+    conf = fresh()
+    for router in (Answers(), ByMethod(), Answers, print, "proj.route", {"a": "b"}, [("a", "b")], (Answers(),), None):
+        conf.task_routes = router
+        assert conf.task_routes is router or conf.task_routes == router
 
 
 def test_limits_that_contradict_each_other():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kernel.app.setting_table import Setting
+from kernel.contracts.router import Router
 from kernel.errors.near import did_you_mean
 from kernel.errors.setup import ImproperlyConfigured
 from kernel.model.config import Config
@@ -31,9 +32,10 @@ def _namespace(value: Any) -> str:
 
 
 def _routes(value: Any) -> str:
-    if value is None or callable(value) or isinstance(value, (str, Mapping, list, tuple)):
+    by_method = callable(getattr(value, "route_for_task", None))
+    if value is None or callable(value) or by_method or isinstance(value, (str, Mapping, list, tuple, Router)):
         return ""
-    return "must be a mapping, a list, a function, a dotted name or None"
+    return "must be a mapping, a list, a function, a Router, a dotted name or None"
 
 
 def _annotations(value: Any) -> str:
