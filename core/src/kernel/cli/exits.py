@@ -103,9 +103,14 @@ def one_line(error: BaseException) -> str:
             return f"{type(error).__name__}: {text} (a defect: KERNEL_DEBUG=1 shows where)"
 
 
+def wants_traceback() -> bool:
+    """Whether ``KERNEL_DEBUG`` asks for tracebacks beside the one line of an error."""
+    return os.environ.get("KERNEL_DEBUG", "") not in {"", "0"}
+
+
 def report(error: BaseException) -> int:
     """Print `error` as one line on the error stream, with a traceback when ``KERNEL_DEBUG`` is set; the exit code."""
-    if os.environ.get("KERNEL_DEBUG", "") not in {"", "0"}:
+    if wants_traceback():
         traceback.print_exception(error)
     sys.stdout.flush()
     click.echo(f"kernel: error: {one_line(error)}", err=True)

@@ -70,14 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None takes those of the process.
     """
     try:
-        program.main(
+        code = program.main(
             args=arguments if arguments is None else list(arguments), prog_name="kernel", standalone_mode=False
         )
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return Exit.USAGE
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader went away; nothing more can be said
         return Exit.OK
@@ -85,4 +83,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except BaseException as error:  # noqa: BLE001 - the last place: reported with its exit code, never swallowed
         return report(error)
-    return Exit.OK
+    return code if isinstance(code, int) else Exit.OK  # what ctx.exit() was given; commands return nothing
