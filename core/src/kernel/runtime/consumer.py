@@ -2,9 +2,11 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from kernel.contracts.broker import Delivery
 from kernel.contracts.pool import Job, Pool
+from kernel.errors import DriverError
 from kernel.runtime.copies import Copies
 from kernel.runtime.events import EventDispatcher
 from kernel.runtime.executor import Payload
@@ -87,7 +89,8 @@ class ConsumerLoop:
     def drain(self, wait_s: float) -> None:
         """A turn without receiving, for a node that is ending: at most ``wait_s`` seconds."""
         self.flush()
-        self._link.connect()
+        with suppress(DriverError):  # told in the log; what runs may finish without a broker
+            self._link.connect()
         self._finish.take(self._inbox.wait(self._pause(wait_s)))
 
     @property
@@ -119,6 +122,8 @@ class ConsumerLoop:
     def _submit(self) -> None:
         entries = self._desk.settlement.take_ready()
         if entries:
+            for entry in entries:
+                self._desk.ledger.add(entry)
             self._pool.submit([_job(entry) for entry in entries])
 
     def _pause(self, longest_s: float) -> float:

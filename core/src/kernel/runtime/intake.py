@@ -120,7 +120,6 @@ class Intake:
         if own is not None:
             entry.request = own(entry.task, entry, self._catalogue.hostname)
         self._desk.tell.received(entry)
-        self._desk.ledger.add(entry)
         if entry.task.task_options.acks_late:
             self._desk.settlement.ready(entry)
             return True

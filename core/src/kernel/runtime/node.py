@@ -13,7 +13,6 @@ from kernel.engine.admit import Rules, TaskRule
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.ratelimit import TokenBucket, parse_rate
 from kernel.engine.topology import quarantine_spec, queue_spec
-from kernel.errors import DriverError
 from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
 from kernel.runtime.boot import Services
@@ -206,11 +205,7 @@ class Node:
         deadline = time.monotonic() + _LAST_WRITES_S
         self._loop.flush()
         while self._loop.unwritten and time.monotonic() < deadline:
-            try:
-                self._loop.drain(_DRAIN_TURN_S / 5.0)
-            except DriverError as error:
-                logger.error("The last settlements cannot be sent: %s", error.one_line())  # noqa: TRY400 - one line says it
-                break
+            self._loop.drain(_DRAIN_TURN_S / 5.0)
         self._copies.abandon()
         if len(self.desk.settlement):
             logger.error("%d deliveries could not be settled; they come back when their leases end.",
