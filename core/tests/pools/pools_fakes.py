@@ -1,6 +1,7 @@
 """A small executor whose bodies are named by the job's payload, and a listener that remembers."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import threading
@@ -53,6 +54,11 @@ def kill(number: int) -> None:
     time.sleep(60)
 
 
+def hold() -> None:
+    """Does not let go of the interpreter."""
+    ctypes.PyDLL(None).sleep(60)
+
+
 def once(path: str, payload: Any) -> object:
     """Kills its process the first time."""
     if not Path(path).exists():
@@ -86,6 +92,7 @@ BODIES: dict[object, Callable[..., object]] = {
     "nap": nap,
     "stubborn": stubborn,
     "kill": kill,
+    "hold": hold,
     "once": once,
     "touch": touch,
     "pid": os.getpid,
@@ -200,12 +207,14 @@ class Factory:
 
 
 class FailingFactory:
-    """Raises or dies when an executor is built."""
+    """Raises, dies or hangs when an executor is built."""
 
-    def __init__(self, exitcode: int | None = None) -> None:
-        self.exitcode = exitcode
+    def __init__(self, exitcode: int | None = None, hangs: bool = False) -> None:
+        self.exitcode, self.hangs = exitcode, hangs
 
     def __call__(self) -> FakeExecutor:
+        if self.hangs:
+            time.sleep(600)
         if self.exitcode is not None:
             os._exit(self.exitcode)
         raise ImportError("No module named 'missing'")

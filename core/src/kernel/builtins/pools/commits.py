@@ -12,7 +12,7 @@ from kernel.model.states import PENDING
 GROUP_S = 0.01
 """The longest that finished work waits for more of it."""
 _RELEASE_S = 1.0
-_log = logging.getLogger(__name__)
+logger = logging.getLogger("kernel.worker")
 
 
 class Broken:
@@ -28,8 +28,8 @@ def run_safely(executor: Executor, job: Job, limiter: SoftLimiter | None) -> Any
     """``executor.run``; an exception, which is a bug of the executor, comes back as :class:`Broken`."""
     try:
         return executor.run(job, limiter)
-    except BaseException as error:  # noqa: BLE001 - a lane must outlive it, and its job must be settled
-        _log.exception("Task %s[%s]: the executor failed", job.task, job.id)
+    except BaseException as error:
+        logger.exception("Task %s[%s]: the executor failed", job.task, job.id)
         return Broken(error)
 
 
@@ -49,8 +49,8 @@ def commit_safely(executor: Executor, finished: Sequence[tuple[int, Any]]) -> li
         committed = executor.commit([value for _, value in whole])
         if len(committed) != len(whole):
             raise RuntimeError(f"commit of {len(whole)} finished jobs gave {len(committed)} reports")  # noqa: TRY301 - one way out for a broken contract
-    except Exception as error:  # noqa: BLE001 - whatever failed, the deliveries must not stay open for ever
-        _log.exception("Results of %d tasks could not be committed; they will run again", len(whole))
+    except Exception as error:
+        logger.exception("Results of %d tasks could not be committed; they will run again", len(whole))
         return reports + [release(tag, error) for tag, _ in whole]
     return reports + committed
 

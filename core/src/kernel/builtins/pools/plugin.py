@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kernel.builtins.pools.prefork import PreforkPool
 from kernel.builtins.pools.solo import SoloPool
 from kernel.builtins.pools.threads import ThreadsPool
 from kernel.contracts.hookspecs import hookimpl
@@ -28,3 +29,4 @@ class _PoolPlugin:
 
 solo_plugin = _PoolPlugin(SoloPool)
 threads_plugin = _PoolPlugin(ThreadsPool)
+prefork_plugin = _PoolPlugin(PreforkPool)

@@ -14,7 +14,7 @@ from kernel.contracts.capabilities import PoolCaps
 from kernel.contracts.pool import Executor, ExecutorFactory, Job, Pool, PoolListener, PoolOptions, Report
 
 _STOP_S = 2.0
-_log = logging.getLogger(__name__)
+logger = logging.getLogger("kernel.worker")
 
 
 class ThreadsPool(Pool):
@@ -112,7 +112,7 @@ class ThreadsPool(Pool):
             lane.thread.join(max(0.0, due - time.monotonic()))
         stuck = [lane.thread.name for lane in self._lanes if lane.thread.is_alive()]
         if stuck:
-            _log.warning("Tasks that cannot be interrupted go on until the process ends, in: %s", ", ".join(stuck))
+            logger.warning("Tasks that cannot be interrupted go on until the process ends, in: %s", ", ".join(stuck))
         if self._flusher is not None:
             self._flusher.end()
         self._limiter.close()
