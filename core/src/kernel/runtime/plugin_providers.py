@@ -31,6 +31,7 @@ POOLS = Hook("kernel_pools", "pool", "pool")
 SERIALIZERS = Hook("kernel_serializers", "serializer", "serializer")
 COMPRESSORS = Hook("kernel_compressors", "compressor", "compressor")
 MIDDLEWARE = "kernel_middleware"
+ENCODING = "compression encoding"
 
 
 class Providers:
@@ -60,7 +61,7 @@ class Providers:
         claims = list(_claims(mapped, listed))
         for claim in claims:
             owner = self._owners.get(claim)
-            if owner is not None:
+            if owner is not None and not _may_share(claim, owner, plugin):
                 raise clash_error(claim, owner, plugin)
         self._owners.update(dict.fromkeys(claims, plugin))
         for hook, things in mapped.items():
@@ -150,7 +151,12 @@ def _claims(mapped: Mapping[Hook, Mapping[str, Any]], listed: Mapping[Hook, list
     for compressor in listed[COMPRESSORS]:
         for name in {compressor.name, *compressor.aliases}:
             yield "compressor", name
-        yield "compression encoding", compressor.encoding
+        yield ENCODING, compressor.encoding
+
+
+def _may_share(claim: tuple[str, str], owner: LoadedPlugin, plugin: LoadedPlugin) -> bool:
+    """Compressors of one distribution may write one format under two names, as zlib and gzip do (wire.md 14.2)."""
+    return claim[0] == ENCODING and owner.dist == plugin.dist
 
 
 def _is_usable(hook: Hook, thing: object) -> bool:

@@ -78,6 +78,7 @@ class Selection:
         self._disabled = [parse_item(word, self._names) for word in disabled]
         self._live = Inventory(tuple(e for e in inventory.plugins if not self._is_disabled(e)), inventory.schemes)
         self._chosen: dict[Entry, bool] = {}
+        self._told: list[Item] = []  # where a name occurs twice, these say which
         self.failed: list[PluginError] = []
         """Why optional plugins cannot even be tried."""
 
@@ -96,7 +97,8 @@ class Selection:
         items = [parse_item(word, self._names) for word in words if word != AUTO]
         if AUTO in words:
             items += [Item(entry.name) for entry in self._live.plugins]
-        for item in sorted(items, key=lambda item: not item.dist):  # what is told apart by hand comes first
+        self._told += [item for item in items if item.dist]
+        for item in items:
             try:
                 self._add(item)
             except PluginError as error:
@@ -138,14 +140,16 @@ class Selection:
             raise missing_error(item, self._all)
 
     def _single(self, entries: list[Entry]) -> Entry:
-        if len(entries) == 1:
-            return entries[0]
-        chosen = [entry for entry in entries if entry in self._chosen]
-        if len(chosen) == 1:
-            return chosen[0]
+        told = [entry for entry in entries if any(item.fits(entry) for item in self._told)]
+        for candidates in (entries, told):
+            if len(candidates) == 1:
+                return candidates[0]
         raise duplicate_error(entries)
 
     def _choose(self, entry: Entry, optional: bool) -> None:
+        rivals = [other for other in self._chosen if other.name == entry.name and other != entry]
+        if rivals:
+            raise duplicate_error([*rivals, entry])
         self._chosen[entry] = self._chosen.get(entry, True) and optional
 
     def _is_disabled(self, entry: Entry) -> bool:
