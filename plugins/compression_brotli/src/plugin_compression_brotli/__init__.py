@@ -1,0 +1,1 @@
+"""Brotli compression for kernel; found through the entry point ``compression.brotli``."""
