@@ -9,12 +9,8 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions, version
 
-from kernel.contracts.manifest import ENTRY_POINT_GROUP
+from kernel.contracts.manifest import ENTRY_POINT_GROUP, SCHEMES_GROUP
 from kernel.runtime.plugin_set import Entry
-
-SCHEMES_GROUP = "kernel.schemes"
-"""Entry points ``broker.<scheme>`` or ``backend.<scheme>`` here tell which plugin has a URL scheme that is not its own
-name: their value is that of the plugin's entry point, which is how the plugin is found without importing it."""
 
 UNKNOWN = "?"
 
