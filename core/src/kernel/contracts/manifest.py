@@ -16,7 +16,7 @@ CONTRACTS: Mapping[str, str] = {
 version before loads through a shim, if there is one, or is refused with E104."""
 
 ENTRY_POINT_GROUP = "kernel.plugins"
-"""Entry points ``<kind>.<name>`` here are plugin objects, such as ``broker.sqs = "plugin_broker_sqs.plugin:plugin"``."""
+"""Entry points ``<kind>.<name>`` here are plugin objects: ``broker.sqs = "plugin_broker_sqs.plugin:plugin"``."""
 
 SCHEMES_GROUP = "kernel.schemes"
 """A plugin whose URL scheme is not its own name announces it here as ``broker.<scheme>`` or ``backend.<scheme>``, with
