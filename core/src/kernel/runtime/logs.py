@@ -1,0 +1,186 @@
+"""The worker's log: one handler on the kernel's loggers, one format more for tasks (features.md 1.22, 2.4).
+
+The root logger belongs to the application and is left alone (pains P39), unless ``worker_hijack_root_logger`` says
+otherwise. When the application has put handlers on it, the kernel's records go there too and nowhere else.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from kernel.errors import ImproperlyConfigured
+from kernel.model.config import Config
+from kernel.model.context import current
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
+
+_COLORS: Final = {"DEBUG": "\x1b[34m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[35m"}
+_RESET: Final = "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """How a worker logs. Picklable, for children that are spawned.
+
+    Attributes:
+        config: formats, colours and redirection (``worker_log_*``, ``worker_redirect_stdouts*``).
+        level: lowest level shown.
+        path: file to append to; None is the error stream.
+        color: True or False when the command line says so; None leaves it to the setting, and that to the terminal.
+    """
+
+    config: Config
+    level: int = logging.WARNING
+    path: str | None = None
+    color: bool | None = None
+
+
+def set_up(settings: LogSettings) -> None:
+    """Give the kernel's loggers their handlers. Called once per process, before anything is logged.
+
+    Raises:
+        ImproperlyConfigured: for a format that cannot be used, or a file that cannot be written.
+    """
+    config, stream = settings.config, _stream(settings.path)
+    color = settings.path is None and _wants_color(settings, stream)
+    worker = _line(config.worker_log_format, config.worker_log_datefmt, "worker_log_format", color=color)
+    task = _line(config.worker_task_log_format, config.worker_task_log_datefmt, "worker_task_log_format", color=color)
+    root = logging.getLogger()
+    if config.worker_hijack_root_logger:
+        _replace(root, _handler(stream, worker), settings.level)
+    if config.worker_hijack_root_logger or not root.handlers:
+        _replace(logging.getLogger("kernel"), _handler(stream, worker), settings.level, propagate=False)
+        _replace(logging.getLogger("kernel.task"), _handler(stream, task), settings.level, propagate=False)
+    else:
+        logging.getLogger("kernel").setLevel(settings.level)
+    if config.worker_redirect_stdouts:
+        level = level_number(config.worker_redirect_stdouts_level, "worker_redirect_stdouts_level")
+        sys.stdout = sys.stderr = LoggingStream(logging.getLogger("kernel.redirected"), level)
+
+
+def level_number(name: str, setting: str = "loglevel") -> int:
+    """The number of a level's name, in any case; a number as text is taken as it is.
+
+    Raises:
+        ImproperlyConfigured: for a name that is no level.
+    """
+    if name.isdecimal():
+        return int(name)
+    if name.upper() not in LEVELS:
+        raise ImproperlyConfigured(f"{setting}: {name!r} is no log level", cure=f"Use one of {', '.join(LEVELS)}.")
+    return int(logging.getLevelNamesMapping()[name.upper()])
+
+
+class Line(logging.Formatter):
+    """The configured format, coloured by level, with ``task_name`` and ``task_id`` of what runs here now."""
+
+    def __init__(self, form: str, datefmt: str | None, *, color: bool) -> None:
+        super().__init__(form, datefmt)
+        self._color = color
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        running = current.get()
+        record.__dict__.setdefault("task_name", running.task.name if running is not None else "???")
+        record.__dict__.setdefault("task_id", running.request.id if running is not None else "???")
+        text = super().format(record)
+        paint = _COLORS.get(record.levelname) if self._color else None
+        return f"{paint}{text}{_RESET}" if paint else text
+
+
+class LoggingStream:
+    """Stands for ``sys.stdout`` and ``sys.stderr``: each line written becomes a record.
+
+    Args:
+        logger: where to.
+        level: of the records.
+    """
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, logger: logging.Logger, level: int) -> None:
+        self._logger = logger
+        self._level = level
+        self._local = threading.local()
+
+    def write(self, text: str) -> int:
+        """Log each whole line; what a handler itself writes here while it logs is dropped, or it would never end."""
+        if getattr(self._local, "inside", False):
+            return 0
+        self._local.inside = True
+        try:
+            *lines, rest = (getattr(self._local, "rest", "") + text).split("\n")
+            self._local.rest = rest
+            for line in lines:
+                if line.strip():
+                    self._logger.log(self._level, "%s", line.rstrip())
+        finally:
+            self._local.inside = False
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Log what stands on an unfinished line."""
+        rest, self._local.rest = getattr(self._local, "rest", ""), ""
+        if rest.strip():
+            self.write(f"{rest}\n")
+
+    def isatty(self) -> bool:
+        """Never a terminal."""
+        return False
+
+    def fileno(self) -> int:
+        """That of the error stream, for child processes."""
+        stream = sys.__stderr__
+        if stream is None:
+            raise OSError("this process has no error stream")
+        return stream.fileno()
+
+
+def _stream(path: str | None) -> TextIO:
+    if path is None:
+        return sys.__stderr__ or sys.stderr
+    try:
+        return open(path, "a", encoding="utf-8")  # noqa: PTH123 - open as long as the process lives
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The log file {path!r} cannot be written: {error.strerror}", cure="Choose another with --logfile."
+        ) from error
+
+
+def _handler(stream: TextIO, line: Line) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(line)
+    return handler
+
+
+def _replace(logger: logging.Logger, handler: logging.Handler, level: int, *, propagate: bool = True) -> None:
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = propagate
+
+
+def _wants_color(settings: LogSettings, stream: TextIO) -> bool:
+    wanted = settings.config.worker_log_color if settings.color is None else settings.color
+    return stream.isatty() if wanted is None else wanted
+
+
+def _line(form: str, datefmt: str | None, setting: str, *, color: bool) -> Line:
+    """A format that has been tried on a record, so that a wrong one is an error at start and not at the first line."""
+    record = logging.LogRecord("kernel", logging.INFO, __file__, 0, "ready", None, None)
+    try:
+        line = Line(form, datefmt, color=color)
+        line.format(record)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ImproperlyConfigured(
+            f"{setting} {form!r} cannot be used: {error!r}", cure="Write it with the names of logging.LogRecord."
+        ) from error
+    return line
