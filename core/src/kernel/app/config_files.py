@@ -1,7 +1,7 @@
 """Settings in files: table ``[kernel]`` of ``kernel.toml``, or ``[tool.kernel]`` of ``pyproject.toml``."""
 
-import tomllib
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,9 +44,11 @@ def read_file(file: ConfigFile) -> Layer:
 
 
 def _load(file: ConfigFile) -> dict[str, Any]:
+    tomllib = import_module("tomllib")  # only where there is a file: importing kernel does not bring a parser
     try:
         with file.path.open("rb") as stream:
-            return tomllib.load(stream)
+            content: dict[str, Any] = tomllib.load(stream)
+            return content
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:

@@ -21,7 +21,7 @@
         │   ├── MaxRetriesExceededError · TaskRevokedError · InvalidTaskError
         │   └── ChordError · IncompleteStream
         ├── BackendError
-        │   ├── BackendGetMetaError · BackendStoreError
+        │   ├── BackendGetMetaError · BackendStoreError · ResultsDisabled
         ├── WorkerLostError · Terminated · TimeLimitExceeded · SoftTimeLimitExceeded
     SystemExit
     └── WorkerShutdown · WorkerTerminate
@@ -51,6 +51,7 @@ from kernel.errors.task import (
     NotRegistered,
     QueueNotFound,
     Reject,
+    ResultsDisabled,
     Retry,
     TaskError,
     TaskPredicate,
@@ -90,6 +91,7 @@ __all__ = [
     "PluginError",
     "QueueNotFound",
     "Reject",
+    "ResultsDisabled",
     "Retry",
     "SecurityError",
     "SoftTimeLimitExceeded",

@@ -1,6 +1,8 @@
 """What a plugin raises or returns when its server, store or format does not do what was asked."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from kernel.errors.base import KernelError
 
@@ -88,7 +90,12 @@ class OperationalError(DriverError):
 
     Raised by ``delay``, ``apply_async`` and ``send_task``, and reachable as ``task.OperationalError``
     (features.md 1.9).
+
+    Attributes:
+        failed: task id → error, for every message of the batch that was not taken; the others were.
     """
+
+    failed: Mapping[str, DriverError] = MappingProxyType({})
 
     def __init__(self, message: str = "", *, cure: str = "", code: Code = Code.UNAVAILABLE) -> None:
         super().__init__(code, message, cure=cure)

@@ -156,3 +156,9 @@ class BackendStoreError(BackendError):
     """A result could not be written."""
 
     code = "BACKEND-STORE"
+
+
+class ResultsDisabled(BackendError, NotImplementedError):
+    """A result was asked for without a result backend (features.md 1.3)."""
+
+    code = "BACKEND-NONE"

@@ -69,11 +69,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The task object that runs here now, and its request."""
+    """The task object that runs here now, its request, and whether it may wait for other tasks."""
 
     task: Any
     request: Request
+    may_wait: bool = False
 
 
 current: ContextVar[Running | None] = ContextVar("kernel_running", default=None)
-"""The one ambient value of the kernel: read anywhere, set only by ``engine.attempt`` and ``Task.__call__``."""
+"""The one ambient value of the kernel. Read anywhere; set only where a body is called (``engine.attempt``,
+``Task.__call__``, and ``runtime.commit`` for handlers), and by ``allow_join_result`` with a copy."""

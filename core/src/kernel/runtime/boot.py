@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kernel.contracts.backend import ResultBackend
 from kernel.contracts.broker import Broker
+from kernel.contracts.capabilities import BrokerCaps
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver, PluginContext
 from kernel.contracts.router import CompiledRouter
@@ -23,7 +24,7 @@ from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.topology import Topology
 from kernel.runtime.plugins import PluginSet, Provided, call_hook, check_options, load_plugins
-from kernel.runtime.publisher import Publisher
+from kernel.runtime.publisher import Defaults, Emit, Publisher
 
 EMBEDDED_URL = "sqlite:///kernel.sqlite3"
 """Broker and result backend when nothing is configured: one file in the working directory."""
@@ -45,6 +46,8 @@ class Services:
         broker_url: the URL in use; secrets included, so never print it unmasked.
         backend_url: the URL in use, None when results are disabled.
         node: name of this process.
+        defaults: execution options that a task declares, by its name; to be set before the first publish.
+        emit: publishes ``task-sent`` events; likewise.
     """
 
     def __init__(self, config: Config, plugins: PluginSet, node: str) -> None:
@@ -60,6 +63,9 @@ class Services:
         self.topology = build_topology(config)
         self.resolver = RouteResolver(_routers(config, plugins, self.topology), self.topology)
         self.broker_url, self.backend_url = urls(config)
+        self.defaults: Defaults | None = None
+        self.emit: Emit | None = None
+        self._made: Broker | None = None
         self._broker: Broker | None = None
         self._backend: ResultBackend | None = None
         self._publisher: Publisher | None = None
@@ -77,10 +83,15 @@ class Services:
         if self._broker is None:
             with self._lock:
                 if self._broker is None:
-                    broker = self._build_broker()
+                    broker = self._make_broker()
                     broker.open(Deadline.after(self.config.broker_connection_timeout))
                     self._broker = broker
         return self._broker
+
+    @property
+    def broker_caps(self) -> BrokerCaps:
+        """What the broker can do; known without a connection."""
+        return (self._broker or self._make_broker()).capabilities()
 
     @property
     def backend(self) -> ResultBackend | None:
@@ -99,7 +110,9 @@ class Services:
         if self._publisher is None:
             with self._lock:
                 if self._publisher is None:
-                    self._publisher = Publisher(self)
+                    self._publisher = Publisher(
+                        self, middleware=self.plugins.middleware, defaults=self.defaults, emit=self.emit
+                    )
         return self._publisher
 
     def process_init(self) -> None:
@@ -114,7 +127,7 @@ class Services:
         """Close the drivers; they are built again when used again."""
         with self._lock:
             drivers: list[Driver | None] = [self._broker, self._backend]
-            self._broker = self._backend = self._publisher = None
+            self._made = self._broker = self._backend = self._publisher = None
         deadline = Deadline.after(timeout_s)
         for driver in drivers:
             if driver is not None:
@@ -127,13 +140,16 @@ class Services:
             if driver is not None:
                 driver.after_fork()
 
-    def _build_broker(self) -> Broker:
-        return self._build(
-            self.plugins.broker(_scheme(self.broker_url)),
-            self.broker_url,
-            self.config.broker_transport_options,
-            "broker_transport_options",
-        )
+    def _make_broker(self) -> Broker:
+        with self._lock:
+            if self._made is None:
+                self._made = self._build(
+                    self.plugins.broker(_scheme(self.broker_url)),
+                    self.broker_url,
+                    self.config.broker_transport_options,
+                    "broker_transport_options",
+                )
+            return self._made
 
     def _build_backend(self, url: str) -> ResultBackend:
         return self._build(

@@ -17,11 +17,11 @@ from kernel.engine.failure import ExceptionInfo
 from kernel.engine.plan import Plan, Run, Setting, plan
 from kernel.errors import BackendStoreError, DriverError, KernelError
 from kernel.model import states
+from kernel.model.call import Call
 from kernel.model.context import Request, Running, current
 from kernel.model.outcome import Failed, Retried, Succeeded
-from kernel.runtime.boot import Services
 from kernel.runtime.middleware import Middleware
-from kernel.runtime.store import Store
+from kernel.runtime.store import Store, Storing
 
 logger = logging.getLogger("kernel.worker")
 
@@ -40,6 +40,21 @@ class Finished(Protocol):
     @property
     def plan(self) -> Plan:
         """What follows from it."""
+
+
+class Publishing(Protocol):
+    """Sends calls; :class:`kernel.runtime.publisher.Publisher`."""
+
+    def publish(self, calls: Sequence[Call]) -> None:
+        """Send a batch."""
+
+
+class Committing(Storing, Protocol):
+    """What a committer needs around it; :class:`kernel.runtime.boot.Services` has it."""
+
+    @property
+    def publisher(self) -> Publishing:
+        """Where follow-ups go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ class Committer:
 
     def __init__(
         self,
-        services: Services,
+        services: Committing,
         setting: Setting,
         middleware: Middleware,
     ) -> None:

@@ -11,17 +11,16 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
-from kernel.contracts.broker import Outgoing
+from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.deadline import Deadline
 from kernel.engine.codec import Codec
 from kernel.errors import DriverError, EncodeError
 from kernel.model.config import Config
 from kernel.model.events import event, routing_key
 from kernel.runtime.ledger import Ledger
-from kernel.runtime.link import Link
 from kernel.runtime.timer import Timer
 
 logger = logging.getLogger("kernel.worker")
@@ -34,6 +33,18 @@ _BUFFER = 10_000
 _TIMEOUT_S = 1.0
 
 
+class Way(Protocol):
+    """The way to the broker; :class:`kernel.runtime.link.Link` of a worker, or the services of any other process."""
+
+    @property
+    def broker(self) -> Broker | None:
+        """The broker, None while there is none."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it is worth trying."""
+
+
 class EventDispatcher:
     """Adds what every event carries, and publishes. Safe in any thread.
 
@@ -44,7 +55,7 @@ class EventDispatcher:
         hostname: name of this node.
     """
 
-    def __init__(self, link: Link, codec: Codec, config: Config, hostname: str) -> None:
+    def __init__(self, link: Way, codec: Codec, config: Config, hostname: str) -> None:
         self._link = link
         self._codec = codec
         self._serializer = config.event_serializer

@@ -3,16 +3,29 @@
 import logging
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
-from kernel.contracts.backend import Record, StoreMode
+from kernel.contracts.backend import Record, ResultBackend, StoreMode
 from kernel.contracts.deadline import Deadline
 from kernel.errors import DriverError
-from kernel.runtime.boot import Services
+from kernel.model.config import Config
 
 logger = logging.getLogger("kernel.worker")
 
 STORE_TIMEOUT_S = 10.0
 """Deadline of one write."""
+
+
+class Storing(Protocol):
+    """What a store needs around it; :class:`kernel.runtime.boot.Services` has it."""
+
+    @property
+    def config(self) -> Config:
+        """The effective settings."""
+
+    @property
+    def backend(self) -> ResultBackend | None:
+        """The open result backend, None when nothing is stored."""
 
 
 class Store:
@@ -23,7 +36,7 @@ class Store:
             Without a backend nothing is stored.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Storing) -> None:
         self._services = services
         config = services.config
         self._retries = config.result_backend_max_retries if config.result_backend_always_retry else 0

@@ -1,0 +1,82 @@
+"""Results of tasks that ran in the calling process (features.md 2.2)."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from kernel.app.ports import App
+from kernel.app.result import AsyncResult
+from kernel.model import states
+from kernel.model.call import Call
+from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Retried, Succeeded
+
+R = TypeVar("R")
+
+
+class EagerResult(AsyncResult[R]):
+    """What became of an eager run; nothing is asked of a result backend."""
+
+    def __init__(self, id: str, app: App, outcome: Outcome) -> None:  # noqa: A002 - the documented name
+        super().__init__(id, app)
+        self.outcome = outcome
+        self.known = _EagerMeta(id, outcome)
+
+    def forget(self) -> None:
+        """Let go of the value."""
+        self.known = _EagerMeta(self.id, Ignored())
+
+    def get(self, timeout: float | None = None, propagate: bool = True, **waiting: Any) -> R:  # type: ignore[override] # noqa: ARG002 - there is nothing to wait for
+        """The value; options of waiting have no effect, because it is there."""
+        value: R = self.maybe_throw(propagate)
+        return value
+
+    wait = get  # type: ignore[assignment] # likewise
+
+
+class _EagerMeta:
+    """The state of an eager run in the form in which states are read."""
+
+    date_done = name = args = kwargs = worker = retries = queue = children = None
+
+    def __init__(self, task_id: str, outcome: Outcome) -> None:
+        self.task_id = task_id
+        self.traceback: str | None = getattr(outcome, "traceback", None)
+        self.status, self.result = _shown(outcome)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The mapping of wire.md 10.1."""
+        return {"task_id": self.task_id, "status": self.status, "result": self.result, "traceback": self.traceback}
+
+
+def _shown(outcome: Outcome) -> tuple[str, Any]:
+    match outcome:
+        case Succeeded():
+            return states.SUCCESS, outcome.value
+        case Failed():
+            return states.FAILURE, outcome.error
+        case Retried():
+            return states.RETRY, outcome.error
+        case Rejected():
+            return states.REJECTED, outcome.reason
+        case Ignored():
+            return states.IGNORED, None
+
+
+def apply_locally(app: App, call: Call, *, throw: bool | None = None, serialize: bool = False) -> EagerResult[Any]:
+    """Run a call and everything that follows it here and now.
+
+    Args:
+        app: whose tasks.
+        call: what to run.
+        throw: raise its error; None follows ``task_eager_propagates``.
+        serialize: pass arguments through the serializer first, as ``task_always_eager`` does.
+    """
+    outcomes = run_locally(app, [call], serialize=serialize)
+    result: EagerResult[Any] = EagerResult(call.id, app, outcomes[call.id])
+    if app.config.task_eager_propagates if throw is None else throw:
+        result.maybe_throw()
+    return result
+
+
+def run_locally(app: App, calls: list[Call], *, serialize: bool = False) -> Mapping[str, Outcome]:
+    """Run calls one after the other; the outcome of each, and of what followed, by task id."""
+    return app.client.run_locally(calls, app.tasks, serialize=serialize)

@@ -1,0 +1,245 @@
+"""A call as data: the signature of one task (features.md 1.26, 2.1; wire.md 3)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Self, TypeVar
+from uuid import uuid4
+
+from kernel.app.current import app_or_default
+from kernel.app.eager import run_locally
+from kernel.app.eager_group import collected
+from kernel.app.group_result import GroupResult
+from kernel.app.ports import App
+from kernel.app.result import AsyncResult
+from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
+from kernel.model.call import Call
+
+R = TypeVar("R")
+
+AnyResult = AsyncResult[Any] | GroupResult
+Started = tuple[list[Call], AnyResult]
+"""The calls that start a canvas now, and the result it will have."""
+
+KINDS: "dict[str, type[Signature[Any]]]" = {}
+"""Value of ``subtask_type`` → the class of such signatures; :mod:`kernel.app.canvas` adds its own."""
+
+_KEPT = ("group_id", "stamped_headers")
+"""Options of a signature that the options of a call do not replace."""
+
+
+class Signature(dict[str, Any], Generic[R]):
+    """A call of one task: name, arguments and options. A dict that may be passed around, stored and sent.
+
+    Args:
+        task: a task, its name, or another signature's dict.
+        args: positional arguments.
+        kwargs: keyword arguments.
+        options: execution options (features.md 1.1).
+        app: the application; None is the current one when the signature is used.
+        immutable: a parent's result is not added to the arguments.
+        more: further execution options.
+    """
+
+    owner: App | None = None
+    """The application it was made for; None is the current one when it is used."""
+
+    def __init__(  # noqa: PLR0913 - the documented parameters
+        self,
+        task: Any = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        app: App | None = None,
+        subtask_type: str | None = None,
+        immutable: bool = False,
+        **more: Any,
+    ) -> None:
+        if isinstance(task, Mapping):
+            super().__init__(task)
+        else:
+            positional, named = check_arguments(args, kwargs)
+            super().__init__(
+                task=getattr(task, "name", task),
+                args=positional,
+                kwargs=dict(named),
+                options={**(options or {}), **more},
+                subtask_type=subtask_type,
+                immutable=immutable,
+            )
+        if not isinstance(self.get("task"), str) or not self["task"]:
+            raise TypeError(f"A signature needs a task or the name of one, not {task!r:.80}")
+        self.owner = app or getattr(task, "owner", None)
+
+    task = property(lambda self: self["task"], doc="The task's name.")
+    args = property(lambda self: self["args"], doc="Positional arguments.")
+    kwargs = property(lambda self: self["kwargs"], doc="Keyword arguments.")
+    options = property(lambda self: self["options"], doc="Execution options.")
+    immutable = property(lambda self: self["immutable"], doc="Whether a parent's result is not added.")
+    subtask_type = property(lambda self: self["subtask_type"], doc="None, 'chain' or 'group'.")
+    id = property(lambda self: self["options"].get("task_id"), doc="The task id, once frozen.")
+
+    @property
+    def app(self) -> App:
+        """The application that sends it."""
+        application: App = app_or_default(self.owner)
+        return application
+
+    @property
+    def type(self) -> Any:
+        """The task itself, as registered here."""
+        return self.app.tasks[self["task"]]
+
+    # Calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task here and now, with these arguments before and over its own."""
+        positional, named, _ = self.merged(args, kwargs, {})
+        return self.type(*positional, **named)
+
+    def delay(self, *args: Any, **kwargs: Any) -> Any:
+        """Send it, with these arguments before and over its own."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(
+        self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> Any:
+        """Send it with one publish; ``options`` win over its own. See :meth:`kernel.Task.apply_async`."""
+        calls, result = self.started(args or (), kwargs or {}, options)
+        if self.app.config.task_always_eager:
+            return collected(result, run_locally(self.app, calls, serialize=True))
+        (producer_of(options) or self.app.pool).publish(calls)
+        for call in calls:
+            adopt(call.id, options)
+        return result
+
+    def apply(self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Run it here and now as a worker would; an :class:`EagerResult`, or a group of them."""
+        calls, result = self.started(args or (), kwargs or {}, options)
+        return collected(result, run_locally(self.app, calls))
+
+    def started(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Started:
+        """The call to publish, and its result."""
+        positional, named, merged = self.merged(args, kwargs, options)
+        task = self.app.tasks.get(self["task"])
+        if task is None:
+            call = make_call(self["task"], *check_arguments(positional, named), merged)
+        else:
+            call = task.call(positional, named, merged)
+        return [call], AsyncResult(call.id, self.app, ignored=bool(call.options.get("ignore_result")))
+
+    def merged(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        """Arguments and options of a call of this signature: partial arguments go first, unless it is immutable."""
+        own = self["options"]
+        kept = {key: own[key] for key in _KEPT if own.get(key) is not None}
+        combined = {**own, **options, **kept}
+        if self["immutable"]:
+            return tuple(self["args"]), dict(self["kwargs"]), combined
+        return (*args, *self["args"]), {**self["kwargs"], **kwargs}, combined
+
+    def __invert__(self) -> Any:
+        """``~sig`` is ``sig.delay().get()``."""
+        return self.delay().get()
+
+    # Building
+
+    def clone(self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any) -> Self:
+        """A copy with further partial arguments and options; changing it leaves this one alone."""
+        positional, named, combined = self.merged(args or (), kwargs or {}, options)
+        copied = {key: list(combined[key]) for key in ("link", "link_error") if isinstance(combined.get(key), list)}
+        data = {**self, "args": positional, "kwargs": named, "options": {**combined, **copied}}
+        return type(self).from_data(data, self.owner)
+
+    partial = clone
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], app: App | None) -> Self:
+        new = cls.__new__(cls)
+        dict.__init__(new, data)
+        new.owner = app
+        return new
+
+    def replace(
+        self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, options: Any = None
+    ) -> Self:
+        """A copy with the given parts exchanged."""
+        new = self.clone()
+        given = {"args": args if args is None else tuple(args), "kwargs": kwargs, "options": options}
+        new.update({key: value for key, value in given.items() if value is not None})
+        return new
+
+    def set(self, immutable: bool | None = None, **options: Any) -> Self:
+        """Set options on this signature; returns it."""
+        if immutable is not None:
+            self.set_immutable(immutable)
+        self["options"].update(options)
+        return self
+
+    def set_immutable(self, immutable: bool) -> None:
+        """Say whether a parent's result is added to the arguments."""
+        self["immutable"] = immutable
+
+    def freeze(self, task_id: str | None = None, **options: Any) -> AnyResult:
+        """Give it an id now, and return the result it will have when it is sent."""
+        self["options"].update(options)
+        chosen = self["options"].setdefault("task_id", task_id or str(uuid4()))
+        return AsyncResult(chosen, self.app)
+
+    def link(self, callback: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run ``callback`` after success; returns it."""
+        return self._append("link", callback)
+
+    def link_error(self, errback: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run ``errback`` after failure; returns it."""
+        return self._append("link_error", errback)
+
+    def on_error(self, errback: Mapping[str, Any]) -> Self:
+        """The same, and returns this signature, for use in an expression."""
+        self.link_error(errback)
+        return self
+
+    def _append(self, key: str, signature: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(signature, Mapping):
+            raise TypeError(f"{key} takes a signature such as add.s(16), not {signature!r:.80}")
+        linked = self["options"].get(key) or []
+        linked = [linked] if isinstance(linked, Mapping) else list(linked)
+        if signature not in linked:
+            linked.append(signature)
+        self["options"][key] = linked
+        return signature
+
+    def __or__(self, other: Any) -> Any:
+        """``a | b`` is a chain: b after a, with a's result."""
+        chain: Any = KINDS["chain"]
+        return chain(self, other) if isinstance(other, Signature) else NotImplemented
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signature, (dict(self),)
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self.clone()
+
+    def __repr__(self) -> str:
+        arguments = [repr(arg) for arg in self["args"]] + [f"{key}={value!r}" for key, value in self["kwargs"].items()]
+        return f"{self['task']}({', '.join(arguments)})"
+
+
+def signature(task: Any, *args: Any, **options: Any) -> Signature[Any]:
+    """A signature from a task, a task's name, or a signature's dict as it comes off the wire."""
+    if isinstance(task, Signature):
+        return task.clone(*args, **options) if args or options else task.clone()
+    if not isinstance(task, Mapping):
+        return Signature(task, *args, **options)
+    app = options.pop("app", None)
+    kind = KINDS.get(task.get("subtask_type") or "", Signature)
+    data = {"args": (), "kwargs": {}, "options": {}, "subtask_type": None, "immutable": False, **task}
+    if kind is not Signature:
+        members = [signature(member, app=app) for member in data["kwargs"].get("tasks", ())]
+        data["kwargs"] = {**data["kwargs"], "tasks": members}
+    return kind.from_data(data, app)
+
+
+def maybe_signature(value: Any, app: App | None = None) -> Any:
+    """A signature from a dict; anything else is returned as it is."""
+    return signature(value, app=app) if isinstance(value, Mapping) else value

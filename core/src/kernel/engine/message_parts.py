@@ -1,0 +1,82 @@
+"""The headers and the body of a task message, as wire.md 1.1 and 1.3 write them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernel.engine.saferepr import saferepr
+from kernel.engine.timing import Timing
+from kernel.model.call import Call
+from kernel.model.message import LANG
+from kernel.model.options import CallOptions
+
+_NO_EMBED: Mapping[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+_FOLLOWERS = ("link", "link_error", "chain", "chord")
+
+
+def build_headers(
+    call: Call, options: CallOptions, timing: Timing, origin: str, max_depth: int | None
+) -> dict[str, Any]:
+    """The headers of protocol 2, in the order of wire.md 1.1, then the caller's own.
+
+    Args:
+        call: name, id and arguments.
+        options: the call's options with the route's merged in.
+        timing: its resolved times.
+        origin: who sends it, such as ``gen123@host``.
+        max_depth: depth of ``argsrepr`` and ``kwargsrepr`` (``task_repr_maxlevels``).
+    """
+    headers = {
+        "lang": LANG,
+        "task": call.task,
+        "id": call.id,
+        "shadow": options.get("shadow"),
+        "eta": timing.eta,
+        "expires": timing.expires,
+        "group": options.get("group_id"),
+        "group_index": options.get("group_index"),
+        "retries": options.get("retries", 0),
+        "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
+        "root_id": options.get("root_id") or call.id,
+        "parent_id": options.get("parent_id"),
+        "argsrepr": saferepr(call.args, max_depth),
+        "kwargsrepr": saferepr(call.kwargs, max_depth),
+        "origin": origin,
+        "ignore_result": options.get("ignore_result"),
+        "replaced_task_nesting": options.get("replaced_task_nesting", 0),
+        "stamped_headers": options.get("stamped_headers"),
+        "stamps": options.get("stamps") or {},
+    }
+    own = options.get("headers")
+    if own:
+        headers.update(own)
+    return headers
+
+
+def build_body(call: Call, options: CallOptions) -> list[Any]:
+    """The three parts of a body: arguments, keyword arguments, and what follows the task."""
+    if not any(name in options for name in _FOLLOWERS):
+        return [call.args, call.kwargs, _NO_EMBED]
+    embed = {
+        "callbacks": _signatures(options.get("link")),
+        "errbacks": _signatures(options.get("link_error")),
+        "chain": _signatures(options.get("chain")),
+        "chord": plain(options["chord"]) if options.get("chord") else None,
+    }
+    return [call.args, call.kwargs, embed]
+
+
+def _signatures(value: object) -> list[Any] | None:
+    if not value:
+        return None
+    if isinstance(value, Mapping):
+        return [plain(value)]
+    return [plain(one) for one in value]  # type: ignore[attr-defined] # the options say: a sequence of mappings
+
+
+def plain(value: Any) -> Any:
+    """Signatures as plain dicts and lists all the way down, which every serializer can carry."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,65 @@
+"""What an application uses of the runtime: publishing, results, eager runs; one per process and configuration."""
+
+from collections.abc import Mapping, Sequence
+
+from kernel.engine.attempt import RunnableTask
+from kernel.model.call import Call
+from kernel.model.config import Config
+from kernel.model.outcome import Outcome
+from kernel.runtime.boot import Services, build_services
+from kernel.runtime.client_events import ClientEvents
+from kernel.runtime.eager import EagerRun
+from kernel.runtime.producers import ProducerPool
+from kernel.runtime.publisher import Defaults
+from kernel.runtime.results import Results
+
+
+class Client:
+    """The runtime of one application in this process.
+
+    Args:
+        services: drivers and codecs, opened when first used.
+    """
+
+    def __init__(self, services: Services) -> None:
+        config = services.config
+        self.config = config
+        self.services = services
+        self._events = ClientEvents(services)
+        self.results = Results(services)
+        self.pool = ProducerPool(self._publish, config.broker_pool_limit, config.broker_pool_acquire_timeout)
+
+    @classmethod
+    def build(cls, config: Config, node: str, defaults: Defaults) -> "Client":
+        """Load the plugins the configuration asks for, and build the client on them.
+
+        Args:
+            config: the effective settings.
+            node: the name of this process.
+            defaults: execution options that a task declares, by its name.
+
+        Raises:
+            PluginError: for a plugin that is missing, broken or incompatible.
+        """
+        services = build_services(config, node)
+        client = cls(services)
+        services.defaults = defaults
+        services.emit = client.emit
+        return client
+
+    def run_locally(
+        self, calls: Sequence[Call], tasks: Mapping[str, RunnableTask], *, serialize: bool
+    ) -> Mapping[str, Outcome]:
+        """Run bodies here and now, with what follows them; outcomes by task id."""
+        return EagerRun(self.services, tasks, serialize=serialize).run(calls)
+
+    def emit(self, events: Sequence[Mapping[str, object]]) -> None:
+        """Publish monitoring events, best effort."""
+        self._events.emit(events)
+
+    def close(self) -> None:
+        """Close the drivers."""
+        self.services.close()
+
+    def _publish(self, calls: Sequence[Call]) -> None:
+        self.services.publisher.publish(calls)

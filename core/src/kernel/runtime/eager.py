@@ -1,0 +1,127 @@
+"""Runs calls here and now, over the same steps as a worker: attempt, plan, commit (features.md 2.2, taste.md rule 9).
+
+Only the ends differ: what follows a task is run instead of published, and results are kept instead of stored, unless
+``task_store_eager_result`` asks for both.
+"""
+
+import os
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kernel.contracts.backend import ResultBackend
+from kernel.engine.attempt import Ports, RunnableTask, attempt
+from kernel.engine.message_parts import build_body
+from kernel.engine.plan import Run, Setting, plan
+from kernel.errors import NotRegistered
+from kernel.model.call import Call
+from kernel.model.context import Request
+from kernel.model.message import read_body
+from kernel.model.outcome import Failed, Outcome
+from kernel.runtime.boot import Services
+from kernel.runtime.commit import Committer, Done
+from kernel.runtime.middleware import Middleware
+from kernel.runtime.portal import Portal, limited
+
+
+class EagerRun:
+    """One eager call and everything that follows it.
+
+    Args:
+        services: codec and records; drivers are used only with ``task_store_eager_result``.
+        tasks: the registry.
+        serialize: pass arguments through the serializer, so that a value it cannot carry is noticed.
+    """
+
+    def __init__(self, services: Services, tasks: Mapping[str, RunnableTask], *, serialize: bool) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self._services = services
+        self._tasks = tasks
+        self._serialize = serialize
+        self._setting = Setting(services.records, tasks, services.node)
+        self._committer = Committer(_Local(services, self), self._setting, Middleware(services.plugins.middleware))
+        self._portal = Portal()
+        self._ports = Ports(clock=time.time, uniform=random.uniform, drive=self._portal.drive, limit=limited)
+
+    def run(self, calls: Sequence[Call]) -> Mapping[str, Outcome]:
+        """Run the calls in order; the last outcome of each id, those of follow-ups included."""
+        try:
+            self.publish(calls)
+        finally:
+            self._portal.close()
+        return self.outcomes
+
+    def publish(self, calls: Sequence[Call]) -> None:
+        """What a publisher does, done here."""
+        for call in calls:
+            self._one(call)
+
+    def _one(self, call: Call) -> None:
+        began = time.time()
+        request = self._request(call)
+        task = self._tasks.get(call.task)
+        if task is None:
+            error = NotRegistered(call.task, cure="An eager call runs tasks of this process only.")
+            self.outcomes[call.id] = Failed(error, f"NotRegistered: {call.task}\n")
+            return
+        if request.ignore_result is None:
+            request.ignore_result = task.task_options.ignore_result
+        outcome = attempt(task, request, None, self._ports)
+        if isinstance(outcome, Failed) and not isinstance(outcome.error, Exception):
+            raise outcome.error  # Ctrl-C and sys.exit() mean this process, which is the caller's own
+        self.outcomes[call.id] = outcome
+        run = Run(task, request, began, time.time())
+        self._committer.commit([Done(0, run, plan(outcome, run, self._setting))])
+
+    def _request(self, call: Call) -> Request:
+        options = call.options
+        value: Any = build_body(call, options)
+        if self._serialize:
+            value = self._through_serializer(value, options.get("serializer"))
+        body = read_body({"task": call.task}, value)
+        embed = body.embed
+        return Request(
+            id=call.id,
+            task=call.task,
+            args=body.args,
+            kwargs=dict(body.kwargs),
+            hostname=self._services.node,
+            retries=options.get("retries", 0),
+            timelimit=(None, None),
+            group=options.get("group_id"),
+            group_index=options.get("group_index"),
+            chain=embed.chain,
+            callbacks=embed.callbacks,
+            errbacks=embed.errbacks,
+            root_id=options.get("root_id") or call.id,
+            parent_id=options.get("parent_id"),
+            correlation_id=call.id,
+            delivery_info={"exchange": "", "routing_key": "", "priority": None, "redelivered": False, "is_eager": True},
+            headers=options.get("headers"),
+            shadow=options.get("shadow"),
+            ignore_result=options.get("ignore_result"),
+            is_eager=True,
+            called_directly=False,
+            attempt=1,
+            pid=os.getpid(),
+        )
+
+    def _through_serializer(self, value: object, serializer: str | None) -> object:
+        codec = self._services.codec
+        encoded = codec.encode(value, serializer or self._services.config.task_serializer, None)
+        return codec.decode(encoded.body, encoded.content_type, encoded.content_encoding, encoded.compression)
+
+
+class _Local:
+    """The services of an eager run: calls are run instead of published."""
+
+    def __init__(self, services: Services, publisher: EagerRun) -> None:
+        self.config = services.config
+        self.publisher = publisher
+        self._services = services
+
+    @property
+    def backend(self) -> ResultBackend | None:
+        """The result backend, only where eager results are to be stored."""
+        return self._services.backend if self.config.task_store_eager_result else None

@@ -1,0 +1,240 @@
+"""Sends calls: route, headers, bytes, one broker call for all of them, and patience with limits (features.md 1.8)."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+from kernel.contracts.broker import Broker, Outgoing
+from kernel.contracts.capabilities import BrokerCaps
+from kernel.engine.codec import Codec
+from kernel.engine.message_parts import build_body, build_headers
+from kernel.engine.publish_policy import NO_RETRY, PublishPolicy, publish_policy
+from kernel.engine.routing import Destination, RouteResolver
+from kernel.engine.timing import Timing, app_zone, resolve_timing
+from kernel.engine.topology import matching_queues, queue_spec
+from kernel.model.call import Call
+from kernel.model.config import Config
+from kernel.model.events import event
+from kernel.model.options import CallOptions
+from kernel.model.topology import QueueSpec, TaskRef, Topology
+from kernel.runtime.middleware import observers
+from kernel.runtime.sender import Parcel, Sender, bound_queues
+
+logger = logging.getLogger("kernel.publisher")
+
+EXPIRY_GRACE_S = 3600.0
+"""How much longer than ``expires`` a broker keeps a message whose result somebody may wait for.
+
+A broker that drops it at the very moment leaves the result PENDING for ever; with the grace a worker that comes late
+finds it and stores REVOKED. A call that ignores its result is dropped on time.
+"""
+
+_PERSISTENT = frozenset({2, "2", "persistent"})
+_TRANSIENT = frozenset({1, "1", "transient"})
+MAX_PRIORITY = 255
+
+
+class Wiring(Protocol):
+    """What a publisher needs around it; :class:`kernel.runtime.boot.Services` has it."""
+
+    @property
+    def config(self) -> Config:
+        """The effective settings."""
+
+    @property
+    def codec(self) -> Codec:
+        """Encodes bodies."""
+
+    @property
+    def resolver(self) -> RouteResolver:
+        """Decides routes."""
+
+    @property
+    def topology(self) -> Topology:
+        """The configured queues."""
+
+    @property
+    def broker(self) -> Broker:
+        """The open broker of this process."""
+
+    @property
+    def broker_caps(self) -> BrokerCaps:
+        """What it can do; known without a connection."""
+
+    @property
+    def broker_url(self) -> str:
+        """Its URL, for messages to people; masked before it is shown."""
+
+    @property
+    def node(self) -> str:
+        """The name of this process: the header ``origin``."""
+
+
+Defaults = Callable[[str], Mapping[str, Any]]
+"""Execution options by task name, for what a call leaves open (features.md 1.1, ``send_task``)."""
+Place = tuple[str, str, tuple[QueueSpec, ...]]
+"""Queue, exchange, and the queues that must exist."""
+Emit = Callable[[Sequence[Mapping[str, object]]], None]
+"""Publishes monitoring events."""
+
+
+class Publisher:
+    """Publishes calls for one process (architecture.md 3). Safe in any thread.
+
+    Args:
+        wiring: settings, codec, routes and the broker.
+        middleware: objects that may have ``before_publish_batch(items)``.
+        defaults: options a task declares for its calls; the options of a call win.
+        emit: takes ``task-sent`` events when ``task_send_sent_event`` is on.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        *,
+        middleware: Sequence[object] = (),
+        defaults: Defaults | None = None,
+        emit: Emit | None = None,
+    ) -> None:
+        config = wiring.config
+        self._wiring = wiring
+        self._config = config
+        self._zone = app_zone(config.timezone, config.enable_utc)
+        self._defaults = defaults
+        self._emit = emit if config.task_send_sent_event else None
+        self._observers = observers(middleware, "before_publish_batch")
+        self._sender = Sender(lambda: wiring.broker, config, wiring.broker_url)
+        self._policy = publish_policy(config.task_publish_retry_policy, None)
+
+    def publish(self, calls: Sequence[Call]) -> None:
+        """Send a batch of any length with one broker call.
+
+        Raises:
+            OperationalError: when the broker did not take all of them; ``failed`` says which, and why.
+            EncodeError: for an argument the serializer cannot carry; nothing was sent then.
+            QueueNotFound: for a queue that is not configured, with ``task_create_missing_queues`` off.
+            ValueError: for an option outside its range.
+        """
+        if not calls:
+            return
+        now = time.time()
+        parcels = [parcel for call in calls for parcel in self._parcels(call, now)]
+        if self._observers:
+            items = [parcel.item for parcel in parcels]
+            for observe in self._observers:
+                observe(items)
+        self._sender.send(parcels, self._policy_of(calls[0].options))
+        if self._emit is not None:
+            self._emit([_sent(parcel.item, now) for parcel in parcels])
+
+    def _parcels(self, call: Call, now: float) -> list[Parcel]:
+        """The message of a call; several, when its exchange feeds several queues and the broker knows no exchanges."""
+        options = call.options
+        if self._defaults is not None and (declared := self._defaults(call.task)):
+            options = cast(CallOptions, {**declared, **options})
+        ref = TaskRef(call.task, call.args, call.kwargs, cast(Mapping[str, object], options))
+        destination = self._wiring.resolver.resolve(ref, options)
+        options = cast(CallOptions, destination.options)
+        timing = resolve_timing(options, now, self._zone, utc=self._config.enable_utc)
+        if timing.late:
+            logger.warning("Task %s[%s] is sent although it expired at %s", call.task, call.id, timing.expires)
+        caps = self._wiring.broker_caps
+        item = self._outgoing(call, options, timing, caps)
+        return [
+            Parcel(replace(item, queue=queue, exchange=exchange, routing_key=destination.routing_key), specs)
+            for queue, exchange, specs in self._places(destination, caps)
+        ]
+
+    def _places(self, destination: Destination, caps: BrokerCaps) -> list[Place]:
+        queue, exchange, key, _, spec = destination
+        topology = self._wiring.topology
+        if not exchange:
+            return [(queue, "", (spec or queue_spec(topology, queue),))]
+        if caps.exchanges:
+            return [("", exchange, (spec,) if spec is not None else bound_queues(topology, exchange))]
+        reached = matching_queues(topology, exchange, key) or ((queue,) if queue else ())
+        return [(name, "", (queue_spec(topology, name),)) for name in reached]
+
+    def _outgoing(self, call: Call, options: CallOptions, timing: Timing, caps: BrokerCaps) -> Outgoing:
+        config = self._config
+        headers = build_headers(call, options, timing, self._wiring.node, config.task_repr_maxlevels)
+        serializer = options.get("serializer") or config.task_serializer
+        encoded = self._wiring.codec.encode(
+            build_body(call, options), serializer, options.get("compression", config.task_compression)
+        )
+        if encoded.compression is not None:
+            headers["compression"] = encoded.compression
+        return Outgoing(
+            queue="",
+            body=encoded.body,
+            headers=headers,
+            id=call.id,
+            content_type=encoded.content_type,
+            content_encoding=encoded.content_encoding,
+            priority=_priority(options, config) if caps.priority else None,
+            delay_s=_delay(timing, caps),
+            ttl_s=_ttl(timing, options.get("ignore_result")) if caps.ttl else None,
+            group=options.get("group"),
+            dedup_id=options.get("dedup_id"),
+            correlation_id=call.id,
+            reply_to=options.get("reply_to"),
+            persistent=_persistent(options.get("delivery_mode"), config),
+            properties=options.get("properties") or {},
+        )
+
+    def _policy_of(self, options: CallOptions) -> PublishPolicy:
+        if not options.get("retry", self._config.task_publish_retry):
+            return NO_RETRY
+        own = options.get("retry_policy")
+        return self._policy if own is None else publish_policy(self._config.task_publish_retry_policy, own)
+
+
+def _priority(options: CallOptions, config: Config) -> int | None:
+    priority = options.get("priority")
+    if priority is None:
+        return config.task_default_priority
+    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
+        raise ValueError(f"priority must be a whole number from 0 to {MAX_PRIORITY}, not {priority!r}")
+    return priority
+
+
+def _delay(timing: Timing, caps: BrokerCaps) -> float | None:
+    """What the broker shall wait; for the rest, and without the capability, the worker goes by the header."""
+    if not timing.delay_s or not caps.delay:
+        return None
+    longest = caps.limits.max_delay_s
+    return timing.delay_s if longest is None else min(timing.delay_s, longest)
+
+
+def _ttl(timing: Timing, ignore_result: bool | None) -> float | None:
+    if timing.left_s is None:
+        return None
+    return timing.left_s if ignore_result else timing.left_s + EXPIRY_GRACE_S
+
+
+def _persistent(mode: int | str | None, config: Config) -> bool:
+    mode = config.task_default_delivery_mode if mode is None else mode
+    if mode in _PERSISTENT:
+        return True
+    if mode in _TRANSIENT:
+        return False
+    raise ValueError(f"delivery_mode must be 2 ('persistent') or 1 ('transient'), not {mode!r}")
+
+
+def _sent(item: Outgoing, now: float) -> Mapping[str, object]:
+    headers = item.headers
+    copied = ("root_id", "parent_id", "retries", "eta", "expires")
+    return event(
+        "task-sent",
+        now,
+        uuid=item.id,
+        name=headers["task"],
+        args=headers["argsrepr"],
+        kwargs=headers["kwargsrepr"],
+        queue=item.queue,
+        exchange=item.exchange,
+        routing_key=item.routing_key,
+        **{key: headers[key] for key in copied},
+    )

@@ -1,0 +1,149 @@
+"""Reads task states from the result backend, and writes those that tasks store by hand (features.md 1.3, 1.4)."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from kernel.contracts.backend import ResultBackend, StoreMode
+from kernel.contracts.deadline import Deadline
+from kernel.engine.records import Records, ResultMeta
+from kernel.errors import BackendGetMetaError, BackendStoreError, DriverError, ResultsDisabled
+from kernel.model import states
+from kernel.model.config import Config
+from kernel.model.context import Request
+
+ANSWER_S = 10.0
+"""How long one read or write may take, retries included."""
+
+T = TypeVar("T")
+
+
+class Wiring(Protocol):
+    """What is needed around it; :class:`kernel.runtime.boot.Services` has it."""
+
+    @property
+    def config(self) -> Config:
+        """The effective settings."""
+
+    @property
+    def records(self) -> Records:
+        """Builds and reads records."""
+
+    @property
+    def backend(self) -> ResultBackend | None:
+        """The open result backend, or None."""
+
+    @property
+    def backend_url(self) -> str | None:
+        """Its URL, None when results are off."""
+
+    @property
+    def node(self) -> str:
+        """The name of this process."""
+
+
+class Results:
+    """Reads and writes task states for the application.
+
+    Args:
+        wiring: settings, records and the backend.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        config = wiring.config
+        self._retries = config.result_backend_max_retries if config.result_backend_always_retry else 0
+        self._pause_s = config.result_backend_base_sleep_between_retries_ms / 1000
+        self._longest_s = config.result_backend_max_sleep_between_retries_ms / 1000
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a result backend."""
+        return self._wiring.backend_url is not None
+
+    @property
+    def can_watch(self) -> bool:
+        """Whether every state of a running task can be followed: the store tells of changes (capability ``notify``)."""
+        return self._backend().capabilities().notify
+
+    def fetch(self, ids: Sequence[str]) -> list[ResultMeta]:
+        """The states of these tasks, in that order; PENDING where nothing is stored.
+
+        Raises:
+            NotImplementedError: :class:`ResultsDisabled`, when no result backend is configured.
+            BackendGetMetaError: when the backend does not answer, or a record cannot be read.
+        """
+        backend = self._backend()
+        records = self._patient(lambda deadline: backend.fetch(ids, deadline), "Reading results", BackendGetMetaError)
+        return [
+            ResultMeta(task_id, states.PENDING) if record is None else self._wiring.records.meta(record)
+            for task_id, record in zip(ids, records, strict=True)
+        ]
+
+    def wait(self, ids: Sequence[str], need: int, timeout_s: float) -> list[ResultMeta]:
+        """Block until ``need`` of them are ready, or the time is over; those that are ready.
+
+        A backend that cannot be reached meanwhile is asked again until the time is over.
+        """
+        backend = self._backend()
+        deadline, pause = Deadline.after(timeout_s), self._pause_s
+        while True:
+            try:
+                ready = backend.wait(ids, need, deadline)
+            except DriverError as error:
+                if not error.retryable or not self._retries:
+                    raise BackendGetMetaError(f"Waiting for results failed: {error}", cure=error.cure) from error
+                if deadline.passed:
+                    return []
+            else:
+                return [self._wiring.records.meta(record) for record in ready]
+            time.sleep(min(pause, deadline.left()))
+            pause = min(pause * 2, self._longest_s)
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove what is stored of these tasks."""
+        backend = self._backend()
+        self._patient(lambda deadline: backend.forget(ids, deadline), "Forgetting results", BackendStoreError)
+
+    def store_state(self, request: Request, state: str, meta: object) -> None:
+        """Store a state with its ``meta``; a stored success is never overwritten (wire.md 10.1).
+
+        Raises:
+            EncodeError: for a ``meta`` that the result serializer cannot carry.
+            BackendStoreError: when it could not be stored.
+        """
+        backend = self._backend()
+        record = self._wiring.records.state(request, state, meta, self._wiring.node, time.time())
+        (stored,) = self._patient(
+            lambda deadline: backend.store([record], StoreMode.IF_NOT_SUCCESS, deadline),
+            f"Storing state {state} of task {request.id}",
+            BackendStoreError,
+        )
+        if stored.error is not None:
+            raise BackendStoreError(f"State {state} of task {request.id} was not stored: {stored.error}")
+
+    def _patient(
+        self, ask: Callable[[Deadline], T], what: str, kind: type[BackendGetMetaError] | type[BackendStoreError]
+    ) -> T:
+        deadline, pause, tries = Deadline.after(ANSWER_S), self._pause_s, 0
+        while True:
+            try:
+                return ask(deadline)
+            except DriverError as error:
+                tries += 1
+                if not error.retryable or tries > self._retries or pause >= deadline.left():
+                    raise kind(f"{what} failed: {error}", cure=error.cure) from error
+            time.sleep(pause)
+            pause = min(pause * 2, self._longest_s)
+
+    def _backend(self) -> ResultBackend:
+        try:
+            backend = self._wiring.backend
+        except DriverError as error:
+            raise BackendGetMetaError(f"The result backend cannot be opened: {error}", cure=error.cure) from error
+        if backend is None:
+            raise ResultsDisabled(
+                "No result backend is configured, so there are no results to read",
+                cure="Set result_backend, or give Kernel(backend=...), such as backend='sqlite:///results.sqlite3'.",
+            )
+        return backend
