@@ -37,6 +37,7 @@ wheels: $(READY) ## build every distribution into dist/
 	@ls -1 dist
 
 docs: $(READY) ## write the generated pages anew and check every link
+	@$(BIN)/python docs/generate_settings.py
 	@$(BIN)/python .ci/docs.py
 
 help: # (quiet) what `make` alone prints
