@@ -22,12 +22,17 @@ def check(spec: QueueSpec, limits: Limits) -> None:
     check_name(spec.name, limits)
     if spec.dead_letter is not None:
         check_name(spec.dead_letter, limits)
-    for exchange, _ in subscriptions(spec):
-        check_name(exchange.exchange.name, limits)
-        if exchange.exchange.type == "headers":
+        if spec.dead_letter == spec.name:
+            raise _bad(spec, "dead_letter", "another queue, or None")
+    kinds: dict[str, str] = {}
+    for binding, _ in subscriptions(spec):
+        check_name(binding.exchange.name, limits)
+        kind = binding.exchange.type
+        check_same_type(binding.exchange.name, kinds.setdefault(binding.exchange.name, kind), kind)
+        if binding.exchange.type == "headers":
             raise DriverError(
                 Code.UNSUPPORTED,
-                f"Exchange {exchange.exchange.name!r} of queue {spec.name!r} has type 'headers'",
+                f"Exchange {binding.exchange.name!r} of queue {spec.name!r} has type 'headers'",
                 cure="Use a direct, topic or fanout exchange, or a broker that routes by headers.",
             )
     _check_numbers(spec, limits)

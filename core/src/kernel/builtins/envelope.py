@@ -1,5 +1,6 @@
 """What the built-in brokers accept: checks of an outgoing message that need no queue, and copies of its headers."""
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from kernel.contracts.broker import HeaderValue, Outgoing
@@ -28,12 +29,12 @@ def refusal(item: Outgoing, caps: BrokerCaps) -> DriverError | None:
             f"Message {item.id!r} asks for the ordering group {item.group!r}, which this broker does not have",
             cure="Send it without 'group', or use a broker with capability 'fifo_group'.",
         )
-    return _bad_time(item)
+    return _bad_time(item, caps.limits.max_delay_s or sys.float_info.max)
 
 
-def _bad_time(item: Outgoing) -> DriverError | None:
-    if item.delay_s is not None and not 0 <= item.delay_s < float("inf"):
-        return invalid(item, f"delay_s={item.delay_s!r} is not a number of seconds from 0")
+def _bad_time(item: Outgoing, longest: float) -> DriverError | None:
+    if item.delay_s is not None and not 0 <= item.delay_s <= longest:
+        return invalid(item, f"delay_s={item.delay_s!r} is not a number of seconds from 0 to {longest:g}")
     if item.ttl_s is not None and not item.ttl_s >= 0:
         return invalid(item, f"ttl_s={item.ttl_s!r} is not a number of seconds from 0")
     return None

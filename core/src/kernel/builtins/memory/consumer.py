@@ -106,7 +106,11 @@ class MemoryConsumer(Consumer):
 
     def _held(self) -> dict[int, Message]:
         """The deliveries nobody settled and whose lease has not ended, by claim."""
-        self._claims = {claim: message for claim, message in self._claims.items() if message.claim == claim}
+        self._claims = {
+            claim: message
+            for claim, message in self._claims.items()
+            if message.claim == claim and message.place is Place.CLAIMED
+        }
         return self._claims
 
     def _take(self, max_n: int) -> tuple[list[Delivery], float]:
@@ -156,6 +160,7 @@ class MemoryConsumer(Consumer):
                 queue.remove(message, now)
             case SettleKind.RELEASE:
                 message.uncounted += not action.started
+                message.claim = 0
                 queue.show(message, now + action.seconds, now)
                 self._store.settle_time(queue, message, now)
             case SettleKind.REJECT:

@@ -21,15 +21,17 @@ class Place(Enum):
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A stored message. Times are Unix seconds; ``claim`` is the number of the delivery it is out on.
+    """A stored message. Times are Unix seconds; ``claim`` is the number of its last delivery, 0 once that is over.
 
-    ``deliveries`` counts every hand-out, ``uncounted`` those taken back before the body began.
+    ``order`` is its place in the queue: where it arrived, or where its last delay ended. ``deliveries`` counts every
+    hand-out, ``uncounted`` those taken back before the body began.
     """
 
     seq: int
     item: Outgoing
     due: float
     expires: float | None
+    order: int = 0
     place: Place = Place.READY
     deliveries: int = 0
     uncounted: int = 0
@@ -45,8 +47,8 @@ class Message:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Highest priority first, then in order of arrival."""
-        return (-(self.item.priority or 0), self.seq)
+        """Highest priority first, then in queue order."""
+        return (-(self.item.priority or 0), self.order)
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +79,7 @@ class MemoryQueue:
 
     def show(self, message: Message, due: float, now: float) -> None:
         """Make it deliverable at ``due``, or now."""
-        message.claim, message.due = 0, due
+        message.due = due
         if due > now:
             message.place = Place.DELAYED
             heapq.heappush(self._timers, (due, message.seq, message))

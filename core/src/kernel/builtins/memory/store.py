@@ -125,12 +125,14 @@ class MemoryStore:
         if message.expires is not None and message.expires <= now:
             self.bury(queue, message, "expired", now)
         elif message.place is Place.DELAYED and message.due <= now:
+            message.order = self.number()
             queue.show(message, message.due, now)
 
     def show(self, message: Message, now: float) -> None:
         """Give a claimed message back, unless its queue is gone."""
         queue = self.queues.get(message.item.queue)
         if queue is not None and message.seq in queue.messages:
+            message.claim = 0
             queue.show(message, 0.0, now)
             self.settle_time(queue, message, now)
 
@@ -141,10 +143,9 @@ class MemoryStore:
         if dead is None or dead not in self.queues:
             return
         target = self.queues[dead]
-        item = replace(message.item, queue=dead, ttl_s=None, delay_s=None)
-        corpse = Message(self.number(), item, 0.0, None, dead_reason=reason, dead_queue=queue.spec.name)
-        if target.spec.ttl_s is not None:
-            corpse.expires = now + target.spec.ttl_s
+        life = target.spec.ttl_s
+        corpse = self._message(replace(message.item, queue=dead), now, None if life is None else now + life)
+        corpse.dead_reason, corpse.dead_queue = reason, queue.spec.name
         target.add(corpse, now)
 
     def next_timer(self) -> float:
@@ -192,10 +193,14 @@ class MemoryStore:
     def _put(self, queue: MemoryQueue, item: Outgoing, now: float) -> None:
         lives = [s for s in (item.ttl_s, queue.spec.ttl_s) if s is not None]
         expires = now + min(lives) if lives else None
-        message = Message(self.number(), replace(item, queue=queue.spec.name), now + (item.delay_s or 0.0), expires)
+        message = self._message(replace(item, queue=queue.spec.name), now + (item.delay_s or 0.0), expires)
         queue.add(message, now)
         if expires is not None and expires <= now:
             self.bury(queue, message, "expired", now)
+
+    def _message(self, item: Outgoing, due: float, expires: float | None) -> Message:
+        number = self.number()
+        return Message(number, item, due, expires, number)
 
     def _seen(self, queue: str, dedup_id: str | None, window_s: float, now: float) -> bool:
         if dedup_id is None:
