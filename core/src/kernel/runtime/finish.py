@@ -98,7 +98,7 @@ class Finish:
         self._desk.ledger.total += 1
         lost = Lost(
             loss,
-            entry.task.task_options,
+            entry.options,
             acked=entry.settled,
             attempt=entry.delivery.attempt,
             hard_limit=entry.run.hard_limit,
@@ -146,10 +146,9 @@ def _consequence(decided: LossPlan) -> str:
 
 
 def _ignored(entry: Entry) -> bool:
-    options = entry.task.task_options
     wanted = entry.headers.get("ignore_result")
-    ignored = options.ignore_result if wanted is None else bool(wanted)
-    return ignored and not options.store_errors_even_if_ignored
+    ignored = entry.options.ignore_result if wanted is None else bool(wanted)
+    return ignored and not entry.options.store_errors_even_if_ignored
 
 
 def _tell_request(request: Request, report: Report) -> None:

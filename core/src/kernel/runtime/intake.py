@@ -14,6 +14,7 @@ from kernel.engine.codec import Codec
 from kernel.errors import CodecError, InvalidTaskError, NotRegistered, TaskRevokedError, WorkerLostError
 from kernel.model import states
 from kernel.model.message import read_body
+from kernel.model.options import TaskOptions
 from kernel.runtime.endings import Ending, Endings
 from kernel.runtime.lease import LeaseKeeper
 from kernel.runtime.ledger import Entry, Ledger
@@ -41,22 +42,40 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What a node knows of a task, looked up once.
+
+    Attributes:
+        task: the task.
+        options: its frozen options.
+        request: its own request class, None for the default (features.md 1.20).
+    """
+
+    task: RunnableTask
+    options: TaskOptions
+    request: type[Request] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """The tasks of a node, and what admission needs to know of them.
 
     Attributes:
-        tasks: the registry.
+        tasks: by name.
         rules: what may run, and when.
-        requests: request classes of tasks that have their own (features.md 1.20).
         hostname: name of the node.
         delivery_limit: executors one message may cost before it is quarantined (``task_delivery_limit``).
     """
 
-    tasks: Mapping[str, RunnableTask]
+    tasks: Mapping[str, Listed]
     rules: Rules
-    requests: Mapping[str, type[Request]]
     hostname: str
     delivery_limit: int
+
+    @property
+    def watched(self) -> bool:
+        """Whether any task has a request class of its own."""
+        return any(listed.request is not None for listed in self.tasks.values())
 
 
 class Intake:
@@ -105,22 +124,22 @@ class Intake:
         except (CodecError, InvalidTaskError) as error:
             verdict = Malformed(f"{type(error).__name__}: {error}")
         if isinstance(verdict, Run):
-            return self._run(Entry(tag, delivery, headers, verdict, self._tasks[verdict.task], received_at=now))
+            listed = self._tasks[verdict.task]
+            return self._run(Entry(tag, delivery, headers, verdict, listed.options, received_at=now), listed)
         if isinstance(verdict, Later):
             return self._wait(tag, delivery, verdict.delay_s, caps, now)
         self._refuse(delivery, headers, verdict)
         return False
 
-    def _run(self, entry: Entry) -> bool:
+    def _run(self, entry: Entry, listed: Listed) -> bool:
         attempt = entry.delivery.attempt
         if attempt is not None and attempt > self._delivery_limit:
             self._poison(entry, attempt)
             return False
-        own = self._catalogue.requests.get(entry.run.task)
-        if own is not None:
-            entry.request = own(entry.task, entry, self._catalogue.hostname)
+        if listed.request is not None:
+            entry.request = listed.request(listed.task, entry, self._catalogue.hostname)
         self._desk.tell.received(entry)
-        if entry.task.task_options.acks_late:
+        if entry.options.acks_late:
             self._desk.settlement.ready(entry)
             return True
         self._desk.settlement.begin(entry)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernel.contracts.broker import Delivery
 from kernel.engine.admit import Run
-from kernel.engine.attempt import RunnableTask
+from kernel.model.options import TaskOptions
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +18,7 @@ class Entry:
         delivery: what was received.
         headers: its headers, completed from the body for protocol 1.
         run: what admission decided.
-        task: what runs.
+        options: those of the task.
         settled: nothing is left to settle: it was acknowledged early, or its lease was lost.
         gone: its lease was lost, so that somebody else has it.
         received_at: Unix time.
@@ -29,7 +29,7 @@ class Entry:
     delivery: Delivery
     headers: Mapping[str, Any]
     run: Run
-    task: RunnableTask
+    options: TaskOptions
     settled: bool = False
     gone: bool = False
     received_at: float = 0.0

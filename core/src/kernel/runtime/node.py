@@ -22,12 +22,12 @@ from kernel.runtime.endings import Endings
 from kernel.runtime.events import EventDispatcher, Heart
 from kernel.runtime.finish import Finish
 from kernel.runtime.inbox import Inbox
-from kernel.runtime.intake import Catalogue, Desk, Intake
+from kernel.runtime.intake import Catalogue, Desk, Intake, Listed
 from kernel.runtime.lease import LeaseKeeper
 from kernel.runtime.ledger import Ledger
 from kernel.runtime.link import Link, LinkPolicy
 from kernel.runtime.plugins import call_hook
-from kernel.runtime.request import request_classes
+from kernel.runtime.request import request_class
 from kernel.runtime.settlement import Settlement, release
 from kernel.runtime.shutdown import Level, Shutdown
 from kernel.runtime.signals import SignalHandlers
@@ -107,7 +107,7 @@ class Node:
         catalogue = _catalogue(tasks, config, options.hostname)
         self._finish = Finish(self.desk, copies, quarantine_spec(config).name, config.task_delivery_limit)
         self._copies = copies
-        self.pool = pool(options.pool, factory, self._inbox, tell_starts=bool(catalogue.requests))
+        self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched)
         intake = Intake(catalogue, services.codec, self.desk)
         self._loop = ConsumerLoop(
             self._link, self.pool, self._inbox, self.desk, intake, self._finish, copies,
@@ -236,16 +236,17 @@ def _link_policy(config: Config) -> LinkPolicy:
 
 
 def _catalogue(tasks: Mapping[str, RunnableTask], config: Config, hostname: str) -> Catalogue:
-    rules = Rules({name: _rule(task, config) for name, task in tasks.items()}, _zone(config))
-    return Catalogue(tasks, rules, request_classes(tasks), hostname, config.task_delivery_limit)
+    listed = {name: Listed(task, task.task_options, request_class(task)) for name, task in tasks.items()}
+    rules = Rules({name: _rule(each, config) for name, each in listed.items()}, _zone(config))
+    return Catalogue(listed, rules, hostname, config.task_delivery_limit)
 
 
-def _rule(task: RunnableTask, config: Config) -> TaskRule:
+def _rule(listed: Listed, config: Config) -> TaskRule:
     """Limits: the message's win, then the task's, then the settings' (wire.md 2.2)."""
-    options = task.task_options
+    options = listed.options
     rate = None
     if not config.worker_disable_rate_limits:
-        own = getattr(task, "rate_limit", None)
+        own = getattr(listed.task, "rate_limit", None)
         rate = parse_rate(config.task_default_rate_limit if own is None else own)
     return TaskRule(
         soft_limit=options.soft_time_limit or config.task_soft_time_limit,

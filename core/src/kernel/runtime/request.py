@@ -67,18 +67,16 @@ def delivery_info(entry: Entry) -> dict[str, Any]:
     }
 
 
-def request_classes(tasks: Mapping[str, RunnableTask]) -> dict[str, type[Request]]:
-    """Task name → its own request class; tasks content with the default are left out.
+def request_class(task: RunnableTask) -> type[Request] | None:
+    """The task's own request class; None when it is content with the default.
 
     Raises:
         ImproperlyConfigured: for a ``Request`` that cannot be imported or is no such class.
     """
-    found = {}
-    for name, task in tasks.items():
-        wanted = getattr(task, "Request", None)
-        if wanted is not None and wanted not in {_DEFAULT, Request}:
-            found[name] = _resolve(name, wanted)
-    return found
+    wanted = getattr(task, "Request", None)
+    if wanted is None or wanted in {_DEFAULT, Request}:
+        return None
+    return _resolve(task.name, wanted)
 
 
 def _resolve(name: str, wanted: object) -> type[Request]:

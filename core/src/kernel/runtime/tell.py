@@ -25,7 +25,7 @@ class Tell:
     def received(self, entry: Entry) -> None:
         """A task was admitted."""
         logger.info("Task %s received", entry.title)
-        if self._events is not None and entry.task.task_options.send_events:
+        if self._events is not None and entry.options.send_events:
             headers = entry.headers
             self._events.collect(
                 event(

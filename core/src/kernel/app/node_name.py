@@ -1,0 +1,33 @@
+"""Names of worker nodes: ``name@host`` (features.md 2.4)."""
+
+import re
+
+from kernel.errors import ImproperlyConfigured
+
+_FORM = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+
+
+def node_name(given: str | None, namespace: str, host: str) -> str:
+    """The full name of a node.
+
+    Args:
+        given: what ``-n`` says: a name, ``name@host``, or either with ``%h`` (host), ``%n`` (its first part) and
+            ``%d`` (the rest, its domain); None is the namespace.
+        namespace: the setting.
+        host: the host's name.
+
+    Raises:
+        ImproperlyConfigured: when what comes out is no ``name@host``.
+    """
+    first, _, domain = host.partition(".")
+    known = {"%h": host, "%n": first, "%d": domain, "%%": "%"}
+    text = given or namespace
+    if "@" not in text:
+        text = f"{text}@%h"
+    name = re.sub(r"%[hnd%]", lambda found: known[found[0]], text)
+    if not _FORM.fullmatch(name):
+        raise ImproperlyConfigured(
+            f"{given!r} gives the node name {name!r}, which is not of the form name@host",
+            cure="Use such as -n w1 or -n w1@%h, without spaces.",
+        )
+    return name

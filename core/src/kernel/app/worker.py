@@ -1,0 +1,246 @@
+"""A worker of one application: from names and numbers to a running node."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, Final, TypedDict, Unpack
+
+from kernel.app.executors import ExecutorOptions, InheritingFactory, SpawningFactory, where_is
+from kernel.app.imports import import_task_modules
+from kernel.app.kernel import Kernel
+from kernel.app.node_name import node_name
+from kernel.app.settings import Settings
+from kernel.contracts.deadline import Deadline
+from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
+from kernel.engine.requirements import check_broker, check_pool
+from kernel.engine.topology import queue_spec
+from kernel.errors import ImproperlyConfigured, QueueNotFound, SecurityError
+from kernel.errors.near import did_you_mean
+from kernel.model.config import Config
+from kernel.runtime.boot import Services, build_services
+from kernel.runtime.cpus import usable_cpus
+from kernel.runtime.logs import level_number
+from kernel.runtime.node import Node, NodeOptions
+from kernel.runtime.shutdown import Level
+
+_PICKLE: Final = frozenset({"pickle", "application/x-python-serialize"})
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    "concurrency": "worker_concurrency",
+    "pool": "worker_pool",
+    "max_tasks_per_child": "worker_max_tasks_per_child",
+    "max_memory_per_child": "worker_max_memory_per_child",
+    "time_limit": "task_time_limit",
+    "soft_time_limit": "task_soft_time_limit",
+    "task_events": "worker_send_task_events",
+}
+"""Options that stand for a setting; None leaves it as it is."""
+
+
+class WorkerOptions(TypedDict, total=False):
+    """Options of :class:`Worker`; those left out follow the settings.
+
+    ``queues`` and ``exclude_queues`` are names; without ``queues`` all configured ones are consumed. ``hostname`` is
+    as after ``-n``. ``loglevel`` is a name or number. ``heartbeat`` False publishes no worker events. ``remap_term``
+    makes SIGTERM mean SIGQUIT. ``force_root`` allows pickle as root. ``log_path`` and ``log_color`` are for children
+    that are spawned.
+    """
+
+    queues: Sequence[str] | None
+    exclude_queues: Sequence[str] | None
+    hostname: str | None
+    concurrency: int | str | None
+    pool: str | None
+    max_tasks_per_child: int | None
+    max_memory_per_child: int | None
+    time_limit: float | None
+    soft_time_limit: float | None
+    task_events: bool | None
+    loglevel: str | int
+    heartbeat: bool
+    remap_term: bool
+    force_root: bool
+    log_path: str | None
+    log_color: bool | None
+
+
+class Worker:
+    """Everything a node needs, checked; :meth:`start` runs it.
+
+    Attributes:
+        app: the application.
+        config: its settings, with the options of this worker over them.
+        services: what configuration chose, for the node itself.
+        hostname: the node's full name.
+        queues: names of the queues consumed.
+        pool: the pool's class.
+        concurrency: its size.
+        node: the running node; None before :meth:`start`.
+
+    Raises:
+        TypeError: for an unknown option.
+        ImproperlyConfigured: for a value that cannot work.
+        PluginError: for a plugin that is missing, broken, or lacks what settings need.
+        SecurityError: for pickle as root.
+    """
+
+    def __init__(self, app: Kernel, **options: Unpack[WorkerOptions]) -> None:
+        _reject_unknown(options)
+        self.app = app
+        self.config = _with_options(app.config, options)
+        if os.geteuid() == 0 and not options.get("force_root"):
+            _refuse_pickle(self.config)
+        import_task_modules(self.config)
+        self.hostname = node_name(options.get("hostname"), self.config.namespace, os.uname().nodename)
+        self.services: Services = build_services(self.config, self.hostname, with_pool=True)
+        self.queues = _chosen_queues(self.services, options.get("queues"), options.get("exclude_queues"))
+        self.pool: type[Pool] = self.services.plugins.pools[self.config.worker_pool]
+        self.concurrency = _concurrency(self.config)
+        self.node: Node | None = None
+        self._options = options
+        self._check()
+
+    def start(self, *, signals: bool = True) -> int:
+        """Run until stopped; the exit code (see :meth:`Node.run`).
+
+        Args:
+            signals: install signal handlers; needs the main thread.
+
+        Raises:
+            DriverError: when the broker cannot be reached and settings say not to wait for it.
+        """
+        self.app.client.services  # noqa: B018 - plugins are imported once, here, instead of in every child
+        self.node = self.make_node()
+        try:
+            return self.node.run(signals=signals)
+        finally:
+            self.services.close()
+
+    def stop(self, level: Level = Level.WARM) -> None:
+        """Ask the running node to end. From any thread."""
+        if self.node is not None:
+            self.node.stop(level)
+
+    def purge(self) -> int:
+        """Delete what waits in this worker's queues; how many, as far as the broker knows. Before :meth:`start`.
+
+        Raises:
+            DriverError: when the broker cannot do it.
+        """
+        broker = self.services.broker
+        deadline = Deadline.after(self.config.broker_connection_timeout)
+        broker.declare([queue_spec(self.services.topology, name) for name in self.queues], deadline)
+        purged = broker.purge(self.queues, deadline)
+        self.services.close()
+        return sum(count or 0 for count in purged.values())
+
+    def make_node(self) -> Node:
+        """The node, not started."""
+        config, options = self.config, self._options
+        pool_options = PoolOptions(
+            size=self.concurrency,
+            max_tasks_per_child=config.worker_max_tasks_per_child,
+            max_memory_per_child_kib=config.worker_max_memory_per_child,
+            start_method=config.worker_pool_start_method,
+            lost_wait_s=config.worker_lost_wait,
+            start_timeout_s=config.worker_proc_alive_timeout,
+            handout_s=config.worker_handout_time,
+            handout_max=config.worker_handout_max,
+        )
+        node_options = NodeOptions(
+            hostname=self.hostname,
+            queues=self.queues,
+            pool=pool_options,
+            task_events=config.worker_send_task_events,
+            heartbeat=options.get("heartbeat", True),
+            remap_term=options.get("remap_term", False),
+        )
+        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options)
+
+    @property
+    def log_level(self) -> int:
+        """The lowest level logged, as a number."""
+        level = self._options.get("loglevel", "WARNING")
+        return level if isinstance(level, int) else level_number(level)
+
+    def _factory(self) -> ExecutorFactory:
+        told = ExecutorOptions(self.hostname, self.log_level, self.config.worker_send_task_events)
+        if self.config.worker_pool_start_method == "fork" or not self.pool.capabilities().isolates:
+            return InheritingFactory(self.app, told)
+        module, attribute = where_is(self.app)
+        return SpawningFactory(
+            module,
+            attribute,
+            _changed(self.config),
+            told,
+            self._options.get("log_path"),
+            self._options.get("log_color"),
+        )
+
+    def _check(self) -> None:
+        """What settings and tasks need of the pool and the broker (E107)."""
+        options = [task.task_options for task in self.app.tasks.values()]
+        check_pool(f"pool.{self.config.worker_pool}", self.pool.capabilities(), self.config, options)
+        provided = self.services.plugins.broker(self.services.broker_url.partition(":")[0])
+        check_broker(provided.plugin, self.services.broker_caps, self.config, self.services.topology)
+
+
+def _reject_unknown(options: Mapping[str, object]) -> None:
+    known = WorkerOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise TypeError(f"Worker() got an unexpected option {name!r}. {did_you_mean(name, known)}".strip())
+
+
+def _with_options(config: Config, options: WorkerOptions) -> Config:
+    """The settings with a worker's own over them, checked as any setting is."""
+    given = {_SETTINGS[name]: value for name, value in options.items() if name in _SETTINGS and value is not None}
+    if not given:
+        return config
+    checked = Settings(given, environ={}, use_files=False).snapshot()
+    return replace(config, **{name: getattr(checked, name) for name in given})
+
+
+def _changed(config: Config) -> dict[str, Any]:
+    """Every setting that is not at its default."""
+    default = Config()
+    return {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if getattr(config, field.name) != getattr(default, field.name)
+    }
+
+
+def _refuse_pickle(config: Config) -> None:
+    accepted = _PICKLE & {*config.accept_content, *(config.result_accept_content or ())}
+    if accepted:
+        raise SecurityError(
+            f"This worker runs as root and accepts {min(accepted)!r}: whoever can send a message could run any code",
+            cure="Run it as another user, take pickle out of accept_content, or set KERNEL_FORCE_ROOT=1.",
+        )
+
+
+def _chosen_queues(services: Services, wanted: Sequence[str] | None, excluded: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the queues to consume, each once.
+
+    Raises:
+        QueueNotFound: for a name that is not configured, where queues are not made on the fly, or cannot be excluded.
+        ImproperlyConfigured: when none is left.
+    """
+    topology = services.topology
+    names = tuple(dict.fromkeys(wanted or topology.queues))
+    for name in names:
+        queue_spec(topology, name)
+    for name in excluded or ():
+        if name not in names:
+            near = did_you_mean(name, names)
+            raise QueueNotFound(f"Queue {name!r} cannot be excluded: it is not consumed", cure=near or "Leave it out.")
+    left = tuple(name for name in names if name not in (excluded or ()))
+    if not left:
+        raise ImproperlyConfigured("No queue is left to consume", cure="Name one with -Q, or exclude less with -X.")
+    return left
+
+
+def _concurrency(config: Config) -> int:
+    wanted = config.worker_concurrency
+    return wanted if isinstance(wanted, int) else usable_cpus()

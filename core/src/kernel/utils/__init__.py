@@ -1,1 +1,0 @@
-"""Helpers under the module names that users of the calling API know."""

@@ -1,1 +1,0 @@
-"""YAML for kernel; found through the entry point ``serializer.yaml``."""
