@@ -218,11 +218,11 @@ class AsyncResult(Generic[R]):
                 "Backend does not support on_message callback",
                 cure="Use a result backend that tells of changes, or read result.state from time to time.",
             )
-        seen: Any = states.PENDING, None
+        seen = states.PENDING, "None"
         while self.known is None:
             (meta,) = results.fetch([self.id])
-            if (meta.status, meta.result) != seen:
-                seen = meta.status, meta.result
+            if (meta.status, repr(meta.result)) != seen:
+                seen = meta.status, repr(meta.result)  # an exception is made anew at each look, and equals none
                 on_message(self.learn(meta).to_dict())
             else:
                 self._check_time(end)

@@ -1,15 +1,17 @@
 """What was said before the command: which app, which settings, which folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kernel.app.kernel import Kernel
 from kernel.app.settings import Settings
-from kernel.cli.find_app import import_from
+from kernel.cli.find_app import Finder, import_from
 from kernel.errors import KernelError
 from kernel.runtime.plugins import call_hook, load_plugins
 
@@ -25,6 +27,7 @@ class Invocation:
         workdir: the folder to change to.
         color: False when colours are off, None to let the terminal decide.
         quiet: no banner and no chatter.
+        given_app: an app that runs the program itself (``app.start()``); ``-A`` is stronger.
     """
 
     app_path: str | None = None
@@ -33,6 +36,7 @@ class Invocation:
     workdir: Path | None = None
     color: bool | None = None
     quiet: bool = False
+    given_app: Kernel | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any], environment: Mapping[str, str]) -> "Invocation":
@@ -54,8 +58,35 @@ class Invocation:
             os.chdir(self.workdir)
         import_from(Path.cwd())
 
+    def app(self) -> Kernel:
+        """The app of ``-A``, with what the command line says as its strongest settings.
+
+        Without ``-A`` it is one without tasks of its own, made of configuration alone (``kernel.toml``, environment).
+
+        Raises:
+            CommandError: when the app cannot be found.
+        """
+        app = self.given_app
+        if self.app_path is not None:
+            app = Finder(Kernel).find(self.app_path)
+        elif app is None:
+            app = Kernel("default")
+        self.configure(app.conf)
+        return app
+
+    @contextmanager
+    def opened(self) -> Iterator[Kernel]:
+        """The app for the time of one command; its connections are closed afterwards."""
+        app = self.app()
+        try:
+            yield app
+        finally:
+            app.close()
+
     def settings(self) -> Settings:
-        """The settings in effect, sources and all, without importing an app."""
+        """The settings in effect, sources and all; an app is imported only when there is one (``-A``)."""
+        if self.app_path is not None or self.given_app is not None:
+            return self.app().conf
         return self.configure(Settings())
 
     def configure(self, settings: Settings) -> Settings:

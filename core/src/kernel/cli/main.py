@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from kernel.app.kernel import Kernel
 from kernel.cli.exits import Exit, report
 from kernel.cli.invocation import Invocation
 from kernel.cli.lazy import Lazy, LazyGroup
@@ -33,7 +34,9 @@ def _commands_of_plugins(ctx: click.Context) -> Mapping[str, click.Command]:
 def _invocation(ctx: click.Context) -> Invocation:
     """What was said before the command, made once: click asks for commands before it calls the group."""
     if not isinstance(ctx.obj, Invocation):
+        given_app = ctx.obj
         ctx.obj = Invocation.of(ctx.params, os.environ)
+        ctx.obj.given_app = given_app
     return ctx.obj
 
 
@@ -63,24 +66,24 @@ def program(ctx: click.Context, /, **_options: object) -> None:
     invocation.enter_workdir()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, app: Kernel | None = None) -> int:
     """Run the program; every error ends as one line on the error stream and an exit code of sysexits(3).
 
     Args:
         arguments: without the program's name; None takes those of the process.
+        app: the app in place of one named by ``-A``.
     """
     try:
-        code = program.main(
-            args=arguments if arguments is None else list(arguments), prog_name="kernel", standalone_mode=False
-        )
+        given = arguments if arguments is None else list(arguments)
+        ended = program.main(args=given, prog_name="kernel", standalone_mode=False, obj=app)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return Exit.USAGE
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader went away; nothing more can be said
-        return Exit.OK
+        return ended if isinstance(ended, int) else Exit.OK  # what ctx.exit() was given; commands return nothing
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - the last place: reported with its exit code, never swallowed
         return report(error)
-    return code if isinstance(code, int) else Exit.OK  # what ctx.exit() was given; commands return nothing
+    return ended if isinstance(ended, int) else Exit.OK  # what ctx.exit() was given; commands return nothing

@@ -1,0 +1,1 @@
+"""Helpers under the module names that users of the calling API know."""

@@ -1,0 +1,1 @@
+"""YAML for kernel; found through the entry point ``serializer.yaml``."""
