@@ -15,7 +15,7 @@ from kernel.contracts.broker import SettleKind
 from kernel.contracts.pool import Report
 from kernel.engine.failure import ExceptionInfo
 from kernel.engine.plan import Plan, Run, Setting, plan
-from kernel.errors import BackendStoreError, DriverError, KernelError
+from kernel.errors import BackendStoreError, DriverError, KernelError, Retry
 from kernel.model import states
 from kernel.model.call import Call
 from kernel.model.context import Request, Running, current
@@ -205,8 +205,13 @@ def _call_handlers(run: Run, done: Plan) -> None:
         task.on_failure(outcome.error, task_id, args, kwargs, info)
     elif isinstance(outcome, Retried):
         value, info = outcome.error, ExceptionInfo(outcome.error, outcome.traceback)
-        task.on_retry(outcome.error, task_id, args, kwargs, info)
+        task.on_retry(_cause(outcome.error), task_id, args, kwargs, info)
     task.after_return(done.state, value, task_id, args, kwargs, info)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What made the task retry: the exception given to ``retry()``, as its ``exc`` (features.md 1.19)."""
+    return error.exc if isinstance(error, Retry) and error.exc is not None else error
 
 
 def _given_back(done: Done, error: KernelError) -> Done:
