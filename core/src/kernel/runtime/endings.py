@@ -79,17 +79,19 @@ class Endings:
         except DriverError as error:
             self._later(waiting, error)
             return
-        again = []
+        again: list[tuple[Ending, Record]] = []
+        reason: DriverError | None = None
         for i, (ending, record) in enumerate(waiting):
-            error = failed.get(i)
-            if error is not None and error.retryable:
+            problem = failed.get(i)
+            if problem is not None and problem.retryable:
                 again.append((ending, record))
+                reason = problem
                 continue
-            if error is not None:
-                logger.error("The result of task %s could not be stored: %s", record.id, error.one_line())
+            if problem is not None:
+                logger.error("The result of task %s could not be stored: %s", record.id, problem.one_line())
             self._settle(ending)
-        if again:
-            self._later(again, failed[min(failed)])
+        if reason is not None:
+            self._later(again, reason)
         else:
             self._failures = 0
 

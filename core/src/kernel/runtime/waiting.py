@@ -24,7 +24,7 @@ class Waiting:
 
     def take_due(self, now: float, limit: int) -> list[tuple[int, Delivery]]:
         """At most ``limit`` that are due, first ones first."""
-        due = []
+        due: list[tuple[int, Delivery]] = []
         while self._heap and self._heap[0][0] <= now and len(due) < limit:
             _, tag, delivery = heapq.heappop(self._heap)
             due.append((tag, delivery))
