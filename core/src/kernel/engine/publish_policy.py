@@ -1,7 +1,7 @@
 """Whether a failed publish is tried again, and when (features.md 1.8)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from kernel.errors import Code, DriverError, OperationalError
@@ -13,6 +13,10 @@ _SAME_MEANING: Mapping[str, tuple[type[BaseException], ...]] = {
     Code.UNAVAILABLE: (ConnectionError, OperationalError),
 }
 """What ``retry_errors`` may say instead of the codes of drivers."""
+
+
+_COUNTED = 1000
+"""Pauses that are added up one by one; whoever retries more often has long reached ``interval_max``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +36,18 @@ class PublishPolicy:
     interval_step: float = 0.2
     interval_max: float = 1
     retry_errors: tuple[type[BaseException], ...] | None = None
+    total_s: float | None = field(init=False, default=None)
+    """Seconds that all pauses together take; None when they never end."""
+
+    def __post_init__(self) -> None:
+        if self.max_retries is not None:
+            pauses = sum(self.pause(retry) for retry in range(min(self.max_retries, _COUNTED)))
+            rest = max(0, self.max_retries - _COUNTED) * self.interval_max
+            object.__setattr__(self, "total_s", pauses + rest)
 
     def pause(self, retry: int) -> float:
         """Seconds before retry number ``retry``, counted from 0."""
         return max(0.0, min(self.interval_start + self.interval_step * retry, self.interval_max))
-
-    def total(self) -> float | None:
-        """Seconds that all pauses together may take; None when they never end."""
-        if self.max_retries is None:
-            return None
-        return sum(self.pause(retry) for retry in range(self.max_retries))
 
     def allows(self, retry: int, error: DriverError) -> bool:
         """Whether retry number ``retry``, from 0, is made after ``error``."""
@@ -55,7 +61,7 @@ class PublishPolicy:
 
 
 NO_RETRY = PublishPolicy(max_retries=0)
-_KEYS = tuple(field.name for field in fields(PublishPolicy))
+_KEYS = tuple(each.name for each in fields(PublishPolicy) if each.init)
 
 
 def publish_policy(setting: Mapping[str, Any], call: Mapping[str, Any] | None) -> PublishPolicy:

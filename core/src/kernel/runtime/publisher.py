@@ -3,8 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.capabilities import BrokerCaps
@@ -74,10 +73,17 @@ class Wiring(Protocol):
 
 Defaults = Callable[[str], Mapping[str, Any]]
 """Execution options by task name, for what a call leaves open (features.md 1.1, ``send_task``)."""
-Place = tuple[str, str, tuple[QueueSpec, ...]]
-"""Queue, exchange, and the queues that must exist."""
 Emit = Callable[[Sequence[Mapping[str, object]]], None]
 """Publishes monitoring events."""
+
+
+class Place(NamedTuple):
+    """Where one message goes: to a queue or to an exchange; ``specs`` are the queues that must exist for it."""
+
+    queue: str
+    exchange: str
+    routing_key: str
+    specs: tuple[QueueSpec, ...]
 
 
 class Publisher:
@@ -141,23 +147,24 @@ class Publisher:
         if timing.late:
             logger.warning("Task %s[%s] is sent although it expired at %s", call.task, call.id, timing.expires)
         caps = self._wiring.broker_caps
-        item = self._outgoing(call, options, timing, caps)
-        return [
-            Parcel(replace(item, queue=queue, exchange=exchange, routing_key=destination.routing_key), specs)
-            for queue, exchange, specs in self._places(destination, caps)
-        ]
+        places = self._places(destination, caps)
+        if not places:
+            logger.warning(
+                "Task %s[%s] reaches no queue by way of exchange %r", call.task, call.id, destination.exchange
+            )
+        return [Parcel(self._outgoing(call, options, timing, caps, place), place.specs) for place in places]
 
     def _places(self, destination: Destination, caps: BrokerCaps) -> list[Place]:
         queue, exchange, key, _, spec = destination
         topology = self._wiring.topology
         if not exchange:
-            return [(queue, "", (spec or queue_spec(topology, queue),))]
+            return [Place(queue, "", key, (spec or queue_spec(topology, queue),))]
         if caps.exchanges:
-            return [("", exchange, (spec,) if spec is not None else bound_queues(topology, exchange))]
+            return [Place("", exchange, key, (spec,) if spec is not None else bound_queues(topology, exchange))]
         reached = matching_queues(topology, exchange, key) or ((queue,) if queue else ())
-        return [(name, "", (queue_spec(topology, name),)) for name in reached]
+        return [Place(name, "", name, (queue_spec(topology, name),)) for name in reached]
 
-    def _outgoing(self, call: Call, options: CallOptions, timing: Timing, caps: BrokerCaps) -> Outgoing:
+    def _outgoing(self, call: Call, options: CallOptions, timing: Timing, caps: BrokerCaps, place: Place) -> Outgoing:
         config = self._config
         headers = build_headers(call, options, timing, self._wiring.node, config.task_repr_maxlevels)
         serializer = options.get("serializer") or config.task_serializer
@@ -167,7 +174,7 @@ class Publisher:
         if encoded.compression is not None:
             headers["compression"] = encoded.compression
         return Outgoing(
-            queue="",
+            queue=place.queue,
             body=encoded.body,
             headers=headers,
             id=call.id,
@@ -178,6 +185,8 @@ class Publisher:
             ttl_s=_ttl(timing, options.get("ignore_result")) if caps.ttl else None,
             group=options.get("group"),
             dedup_id=options.get("dedup_id"),
+            exchange=place.exchange,
+            routing_key=place.routing_key,
             correlation_id=call.id,
             reply_to=options.get("reply_to"),
             persistent=_persistent(options.get("delivery_mode"), config),

@@ -52,7 +52,7 @@ class Sender:
         Raises:
             OperationalError: ``failed`` maps the id of each message that was not taken to its error.
         """
-        pauses = policy.total()
+        pauses = policy.total_s
         limit = None if pauses is None else Deadline.after(self._timeout_s + pauses)
         waiting, retry = parcels, 0
         given_up: list[Failure] = []
