@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
-from uuid import uuid4
 
 from kernel.app.group_result import GroupResult
 from kernel.app.result import AsyncResult
 from kernel.app.signature import KINDS, AnyResult, Signature, Started, signature
-from kernel.engine.message_parts import plain
+from kernel.app.task_ids import new_id
 from kernel.model.call import Call
+from kernel.model.signature import plain
 
 
 class chain(Signature[Any]):  # noqa: N801 - the documented name
@@ -101,7 +101,7 @@ class group(Signature[Any]):  # noqa: N801 - the documented name
     def started(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Started:
         """The calls of all members, and the results in their order."""
         outer = {**self["options"], **options}
-        group_id = outer.pop("task_id", None) or str(uuid4())
+        group_id = outer.pop("task_id", None) or new_id()
         outer.pop("group_index", None)
         outer["group_id"] = group_id
         calls: list[Call] = []
@@ -114,7 +114,7 @@ class group(Signature[Any]):  # noqa: N801 - the documented name
 
     def freeze(self, task_id: str | None = None, **options: Any) -> AnyResult:
         """Give every member its id now."""
-        group_id = self["options"].setdefault("task_id", task_id or str(uuid4()))
+        group_id = self["options"].setdefault("task_id", task_id or new_id())
         options.pop("group_index", None)
         results = [
             member.freeze(**{**options, "group_id": group_id, "group_index": index})

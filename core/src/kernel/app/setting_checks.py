@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kernel.app.setting_table import Setting
-from kernel.contracts.router import Router
 from kernel.errors.near import did_you_mean
 from kernel.errors.setup import ImproperlyConfigured
 from kernel.model.config import Config
@@ -32,8 +31,9 @@ def _namespace(value: Any) -> str:
 
 
 def _routes(value: Any) -> str:
-    by_method = callable(getattr(value, "route_for_task", None))
-    if value is None or callable(value) or by_method or isinstance(value, (str, Mapping, list, tuple, Router)):
+    # A Router is known by its method: importing the contracts here would make every program that calls tasks pay
+    by_method = any(callable(getattr(value, method, None)) for method in ("route_for_task", "compile"))
+    if value is None or callable(value) or by_method or isinstance(value, (str, Mapping, list, tuple)):
         return ""
     return "must be a mapping, a list, a function, a Router, a dotted name or None"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
-from uuid import uuid4
 
 from kernel.app.current import app_or_default
 from kernel.app.eager import run_locally
@@ -11,6 +10,7 @@ from kernel.app.group_result import GroupResult
 from kernel.app.ports import App
 from kernel.app.result import AsyncResult
 from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
+from kernel.app.task_ids import new_id
 from kernel.model.call import Call
 
 R = TypeVar("R")
@@ -183,7 +183,7 @@ class Signature(dict[str, Any], Generic[R]):
     def freeze(self, task_id: str | None = None, **options: Any) -> AnyResult:
         """Give it an id now, and return the result it will have when it is sent."""
         self["options"].update(options)
-        chosen = self["options"].setdefault("task_id", task_id or str(uuid4()))
+        chosen = self["options"].setdefault("task_id", task_id or new_id())
         return AsyncResult(chosen, self.app)
 
     def link(self, callback: Mapping[str, Any]) -> Mapping[str, Any]:

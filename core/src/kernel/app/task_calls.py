@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from uuid import uuid4
 
+from kernel.app.task_ids import new_id
 from kernel.errors.near import did_you_mean
 from kernel.model.call import Call
 from kernel.model.context import Request, current
@@ -48,7 +48,7 @@ def make_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], optio
     """
     running = current.get()
     if not options and running is None:
-        return Call(name, args, kwargs, str(uuid4()))
+        return Call(name, args, kwargs, new_id())
     chosen = {key: value for key, value in options.items() if value is not None}
     if not OPTIONS.issuperset(chosen):
         _unknown(name, chosen)
@@ -57,7 +57,7 @@ def make_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], optio
     _check(chosen)
     if running is not None:
         _inherit(chosen, running.request)
-    task_id = str(chosen.pop("task_id", None) or uuid4())
+    task_id = str(chosen.pop("task_id", None) or new_id())
     return Call(name, args, kwargs, task_id, cast(CallOptions, chosen))
 
 

@@ -8,6 +8,7 @@ from kernel.engine.timing import Timing
 from kernel.model.call import Call
 from kernel.model.message import LANG
 from kernel.model.options import CallOptions
+from kernel.model.signature import plain
 
 _NO_EMBED: Mapping[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 _FOLLOWERS = ("link", "link_error", "chain", "chord")
@@ -71,12 +72,3 @@ def _signatures(value: object) -> list[Any] | None:
     if isinstance(value, Mapping):
         return [plain(value)]
     return [plain(one) for one in value]  # type: ignore[attr-defined] # the options say: a sequence of mappings
-
-
-def plain(value: Any) -> Any:
-    """Signatures as plain dicts and lists all the way down, which every serializer can carry."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value

@@ -47,3 +47,12 @@ def with_partial(signature: SignatureDict, args: Sequence[object]) -> SignatureD
     if signature["immutable"]:
         return signature
     return {**signature, "args": (*args, *signature["args"])}
+
+
+def plain(value: Any) -> Any:
+    """Signatures as plain dicts and lists all the way down, which every serializer can carry."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
