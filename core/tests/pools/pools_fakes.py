@@ -1,6 +1,7 @@
 """A small executor whose bodies are named by the job's payload, and a listener that remembers."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -113,13 +114,13 @@ async def async_body(payload: Any) -> object:
         case ("asleep", seconds):
             await asyncio.sleep(seconds)
             return seconds
-        case ("adefiant", seconds):
-            while True:
-                try:
-                    await asyncio.sleep(seconds)
-                    return seconds
-                except asyncio.CancelledError:
-                    pass
+        case ("awake", *payload):
+            return body(tuple(payload))  # blocks the loop
+        case ("adefiant", times):
+            for _ in range(times):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(60)
+            return times
     return body(payload)
 
 
@@ -151,7 +152,12 @@ class FakeExecutor(Executor):
         except Exception as error:
             return Done(job.tag, "FAILURE", error, self.urgent)
 
-    async def run_async(self, job: Job) -> Done:
+    async def run_async(self, job: Job, limiter: SoftLimiter | None) -> Done:
+        if job.payload == ("break", "run"):
+            raise RuntimeError("broken run")
+        if job.payload and job.payload[0] == "plain":
+            plain = Job(job.tag, job.task, job.id, job.payload[1:], job.soft_limit)
+            return await asyncio.to_thread(self.run, plain, limiter)
         try:
             return self.done(job, await self._limited(job))
         except Exception as error:
@@ -187,7 +193,7 @@ class Trivial(Executor):
     def run(self, job: Job, limiter: SoftLimiter | None) -> int:
         return job.tag
 
-    async def run_async(self, job: Job) -> int:
+    async def run_async(self, job: Job, limiter: SoftLimiter | None) -> int:
         return job.tag
 
     def commit(self, finished: Sequence[int]) -> list[Report]:

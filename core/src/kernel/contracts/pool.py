@@ -112,8 +112,13 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    async def run_async(self, job: Job) -> Any:
-        """The same on the running event loop; a plain function body runs in a thread of the loop."""
+    async def run_async(self, job: Job, limiter: SoftLimiter | None) -> Any:
+        """The same on the running event loop.
+
+        The soft limit of an ``async def`` body is the executor's to keep
+        (:class:`~kernel.contracts.soft_limit.SoftLimited`). A plain function body runs in a thread of the loop, where
+        ``limiter`` works.
+        """
 
     @abstractmethod
     def commit(self, finished: Sequence[Any]) -> list[Report]:

@@ -100,7 +100,7 @@ class TaskExecutor(Executor):
         outcome = attempt(task, request, limiter, self._ports)
         return self._finish(job, task, request, outcome, began)
 
-    async def run_async(self, job: Job) -> Finished:
+    async def run_async(self, job: Job, limiter: SoftLimiter | None) -> Finished:
         """The same on the running event loop; a plain function runs in a thread of the loop."""
         began = time.time()
         prepared = await asyncio.to_thread(self._prepare, job, began)
@@ -108,7 +108,7 @@ class TaskExecutor(Executor):
             return prepared
         task, request = prepared
         if not asyncio.iscoroutinefunction(task.body):
-            return await asyncio.to_thread(self.run, job, None)
+            return await asyncio.to_thread(self.run, job, limiter)
         self._middleware.prerun(request)
         outcome = await attempt_async(task, request, self._ports)
         return self._finish(job, task, request, outcome, began)

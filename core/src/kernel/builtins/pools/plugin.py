@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kernel.builtins.pools.async_ import AsyncPool
 from kernel.builtins.pools.prefork import PreforkPool
 from kernel.builtins.pools.solo import SoloPool
 from kernel.builtins.pools.threads import ThreadsPool
@@ -30,3 +31,4 @@ class _PoolPlugin:
 solo_plugin = _PoolPlugin(SoloPool)
 threads_plugin = _PoolPlugin(ThreadsPool)
 prefork_plugin = _PoolPlugin(PreforkPool)
+async_plugin = _PoolPlugin(AsyncPool)
