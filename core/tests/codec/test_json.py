@@ -1,6 +1,10 @@
 """JSON: what it keeps, what it refuses and where, and what hostile text does to it."""
 
 import json
+import subprocess
+import sys
+import threading
+import time as time_module
 from collections import OrderedDict
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -12,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernel.builtins.serializers import json as json_module
 from kernel.builtins.serializers.json import JsonSerializer
 from kernel.contracts.serializer import DecodeLimits
 from kernel.errors import DecodeError, EncodeError
@@ -124,10 +129,16 @@ class Word(StrEnum):
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        ([[1, 2, {"user": {1}}], {}, EMBED], "args[2].user: json cannot carry a set"),
-        ([[], {"to": {"e-mail": frozenset()}}, EMBED], "kwargs.to['e-mail']: json cannot carry a frozenset"),
-        ([[], {}, {**EMBED, "chain": [{"args": [object()]}]}], "embed.chain[0].args[0]: json cannot carry a object"),
-        ({"a": [1, Colour.RED]}, "value.a[1]: json cannot carry a Colour"),
+        ([[1, 2, {"user": {1}}], {}, EMBED], "args[2].user: json cannot carry a value of type set"),
+        (
+            [[], {"to": {"e-mail": frozenset()}}, EMBED],
+            "kwargs.to['e-mail']: json cannot carry a value of type frozenset",
+        ),
+        (
+            [[], {}, {**EMBED, "chain": [{"args": [object()]}]}],
+            "embed.chain[0].args[0]: json cannot carry a value of type object",
+        ),
+        ({"a": [1, Colour.RED]}, "value.a[1]: json cannot carry a value of type Colour"),
         ([Level.LOW], "value[0]: json cannot carry the Enum member"),
         ({"w": Word.A}, "value.w: json cannot carry the Enum member"),
         ({"a": {1: "x"}}, "value.a[1]: json carries only str keys, not 1 (int)"),
@@ -135,13 +146,13 @@ class Word(StrEnum):
         ({True: 1}, "value[True]: json carries only str keys"),
         ({1.5: 1}, "value[1.5]: json carries only str keys"),
         ({("a",): 1}, "value[('a',)]: json carries only str keys"),
-        ([bytearray(b"x")], "value[0]: json cannot carry a bytearray"),
+        ([bytearray(b"x")], "value[0]: json cannot carry a value of type bytearray"),
         (["ok", "caf\udce9"], "value[1]: a str with the lone surrogate '\\udce9'"),
         ({"\ud800": 1}, "value['\\ud800']: a str with the lone surrogate"),
         ([10**4300], "value[0]: an int of more than 4300 digits"),
         ({"x": {"__type__": "bytes", "__value__": "x"}}, "value.x: json cannot carry a dict with exactly the keys"),
-        (complex(1), "value: json cannot carry a complex"),
-        ([int], "value[0]: json cannot carry a type"),
+        (complex(1), "value: json cannot carry a value of type complex"),
+        ([int], "value[0]: json cannot carry a value of type type"),
     ],
 )
 def test_refuses_what_would_change_and_names_the_place(value, path):
@@ -185,7 +196,7 @@ def test_json_method_is_asked_once():
 
 
 def test_json_method_may_not_smuggle_or_fail_silently():
-    with pytest.raises(EncodeError, match=r"value\[0\]\.amount: json cannot carry a set"):
+    with pytest.raises(EncodeError, match=r"value\[0\]\.amount: json cannot carry a value of type set"):
         JSON.dumps([Money({1})])
 
     class Broken:
@@ -328,3 +339,85 @@ def test_an_offset_that_cannot_be_asked_is_an_encode_error():
 
     with pytest.raises(EncodeError, match=r"value\[0\]: json cannot write a datetime: no such zone"):
         JSON.dumps([datetime(2026, 1, 1, tzinfo=Zone())])
+
+
+HOSTILE = """
+import resource, sys, time
+from kernel.builtins.serializers.json import JsonSerializer
+from kernel.contracts.serializer import DecodeLimits
+from kernel.errors import DecodeError
+sys.setrecursionlimit(10_000_000)  # with which the standard parser follows the text until the stack ends
+MIB = 1 << 20
+texts = [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b'["' + b'\\\\"' * 500_000,
+         b'"' + b"\\\\" * 1_000_000, b"1" * 1_000_000, b"-" * 1_000_000, b"[" + b"1" * 100_000 + b"]"]
+JsonSerializer().loads(b"[1]", DecodeLimits())
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 64 * MIB, used + 64 * MIB))
+for text in texts:
+    started = time.process_time()
+    try:
+        JsonSerializer().loads(text, DecodeLimits())
+    except DecodeError:
+        print("refused" if time.process_time() - started < 1 else "slow")
+"""
+
+ORDER = """
+from kernel.builtins.serializers.json import JsonSerializer
+print(JsonSerializer().dumps([{"b": 1, "a": [2.5, b"x"]}, {str(n): n for n in range(50)}]))
+"""
+
+
+def run(program, seed="0"):
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_no_text_ends_the_process():
+    found = run(HOSTILE)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.split() == ["refused"] * 8
+
+
+def test_bytes_do_not_depend_on_the_hash_seed():
+    runs = {run(ORDER, seed).stdout for seed in ("0", "1", "4242")}
+    assert len(runs) == 1
+    assert runs.pop().startswith("b'[{")
+
+
+@given(values)
+@settings(max_examples=200, deadline=None)
+def test_the_quick_look_and_the_walk_write_the_same(value):
+    assert json_module._encode(json_module._lower(value)).encode() == JSON.dumps(value)
+
+
+def test_large_values_take_time_in_proportion():
+    def seconds(size):
+        value = [{"n": n, "t": "x"} for n in range(size)]
+        started = time_module.process_time()
+        assert round_trip(value) == value
+        return time_module.process_time() - started
+
+    seconds(100)
+    assert seconds(80_000) < 8 * seconds(20_000) + 1
+
+
+def test_eight_threads():
+    results = []
+
+    def work(number):
+        value = [{"n": number, "when": datetime(2026, 1, number), "b": b"x" * number}]
+        results.append(all(round_trip(value) == value for _ in range(100)))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 8

@@ -60,7 +60,7 @@ def _leaf(walk: ValueWalk, value: object) -> object:
     if isinstance(value, (datetime, date)):
         return _timestamp(walk, value)
     return walk.refuse(
-        f"yaml cannot carry a {type(value).__name__}",
+        f"yaml cannot carry a value of type {type(value).__name__}",
         cure="Convert it where you call the task, or choose another serializer.",
     )
 

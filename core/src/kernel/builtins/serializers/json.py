@@ -84,7 +84,7 @@ def _leaf(walk: ValueWalk, value: object) -> object:
         walk.wrap(2 if isinstance(value, UUID) else 1)
         return _tagged(walk, value)
     return walk.refuse(
-        f"json cannot carry a {type(value).__name__}",
+        f"json cannot carry a value of type {type(value).__name__}",
         cure="Convert it where you call the task, give it a __json__() method, or choose another serializer.",
     )
 

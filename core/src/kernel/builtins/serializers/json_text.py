@@ -6,9 +6,12 @@ from itertools import accumulate
 from kernel.contracts.serializer import Buffer, DecodeLimits
 from kernel.errors import DecodeError
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_OTHER_THAN_BRACKETS = re.compile(r"[^][{}]+")
-_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_SAME_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEP = {ord("["): 1, ord("]"): -1}
+_SHALLOW = 8
+"""Levels that are peeled off at once each; what is deeper is rare and followed bracket by bracket."""
 
 
 def bounded(data: Buffer, limits: DecodeLimits) -> str:
@@ -27,16 +30,26 @@ def bounded(data: Buffer, limits: DecodeLimits) -> str:
     except UnicodeDecodeError as exc:
         raise DecodeError(f"The JSON text is not UTF-8: {exc}") from exc
     if text.count("[") + text.count("{") > limits.max_depth or size > limits.max_nodes:
-        _look_closely(text, limits)
+        _look_closely(data, limits)
     return text
 
 
-def _look_closely(text: str, limits: DecodeLimits) -> None:
-    bare = _STRING.sub("", text)
+def _look_closely(data: Buffer, limits: DecodeLimits) -> None:
+    bare = _STRING.sub(b"", data)
     # Every value but the first of a container follows a comma, and every container opens once.
-    nodes = bare.count(",") + bare.count("[") + bare.count("{") + 1
+    nodes = bare.count(b",") + bare.count(b"[") + bare.count(b"{") + 1
     if nodes > limits.max_nodes:
         raise DecodeError(f"A JSON text with {nodes:,} values is above the limit of {limits.max_nodes:,}")
-    brackets = _OTHER_THAN_BRACKETS.sub("", bare)
-    if any(depth > limits.max_depth for depth in accumulate(map(_STEP.__getitem__, brackets))):
+    brackets = bare.translate(_SAME_BRACKETS, _NO_BRACKETS)
+    if not _is_shallow(brackets, limits.max_depth) and _is_deeper(brackets, limits.max_depth):
         raise DecodeError(f"The JSON text nests deeper than {limits.max_depth} containers")
+
+
+def _is_shallow(brackets: bytes, depth: int) -> bool:
+    for _ in range(min(_SHALLOW, depth)):
+        brackets = brackets.replace(b"[]", b"")  # each time the innermost level, and only that
+    return not brackets
+
+
+def _is_deeper(brackets: bytes, depth: int) -> bool:
+    return any(level > depth for level in accumulate(map(_STEP.__getitem__, brackets)))
