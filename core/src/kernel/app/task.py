@@ -13,7 +13,7 @@ from kernel.app.result import AsyncResult as Result
 from kernel.app.signature import Signature
 from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
 from kernel.app.task_declared import DeclaredTask
-from kernel.app.task_settings import HANDLERS, Prepared, prepare
+from kernel.app.task_settings import Prepared, prepare
 from kernel.engine.retry import RetryAsk, schedule_retry
 from kernel.errors import Retry
 from kernel.model import context
@@ -23,9 +23,6 @@ from kernel.model.options import CallOptions, TaskOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-OVERRIDABLE = (*HANDLERS, "__call__", "shadow_name")
-"""Methods whose replacement is noted once, so that calls need not look."""
 
 
 class Task(DeclaredTask, Generic[P, R]):
@@ -246,7 +243,7 @@ class Task(DeclaredTask, Generic[P, R]):
         config = app.config
         if prepared is None or prepared.config is not config:
             app.tasks  # noqa: B018 - finalizes, so that annotations and settings are applied to a complete registry
-            prepared = self._prepared = prepare(self, config, {name for name in OVERRIDABLE if self.overrides(name)})
+            prepared = self._prepared = prepare(self, config, self.overrides)
         return prepared
 
     @property

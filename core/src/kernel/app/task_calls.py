@@ -68,7 +68,7 @@ def producer_of(options: Mapping[str, Any]) -> Any:
 
 def _unknown(name: str, options: Mapping[str, Any]) -> None:
     unknown = next(key for key in options if key not in OPTIONS)
-    hint = did_you_mean(unknown, OPTIONS) or "Properties of the transport go into properties={...}."
+    hint = f"{did_you_mean(unknown, OPTIONS)} Properties of the transport go into properties={{...}}.".lstrip()
     raise TypeError(f"Unknown option {unknown!r} of a call of {name}. {hint}")
 
 

@@ -1,7 +1,6 @@
 """From a task's attributes, annotations and settings to the frozen options everything else reads (features.md 1.18)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, cast
 
@@ -75,8 +74,13 @@ class Prepared:
     handlers: bool
 
 
-def prepare(task: Described, config: Config, overridden: AbstractSet[str]) -> Prepared:
+def prepare(task: Described, config: Config, overrides: Callable[[str], bool]) -> Prepared:
     """Apply annotations and settings to a task's attributes, and freeze them.
+
+    Args:
+        task: the task.
+        config: the effective settings.
+        overrides: whether a method of ``Task`` was replaced by a subclass, an option or an annotation.
 
     Raises:
         ImproperlyConfigured: for an annotation that cannot be applied, or options that contradict each other.
@@ -90,9 +94,9 @@ def prepare(task: Described, config: Config, overridden: AbstractSet[str]) -> Pr
         call=cast(CallOptions, call),
         check=argument_check(getattr(task, "__wrapped__", task.run), bound=task.bind) if checked else None,
         eager=config.task_always_eager,
-        wrapped="__call__" in overridden,
-        shadowed="shadow_name" in overridden,
-        handlers=not overridden.isdisjoint(HANDLERS),
+        wrapped=overrides("__call__"),
+        shadowed=overrides("shadow_name"),
+        handlers=any(overrides(name) for name in HANDLERS),
     )
 
 
