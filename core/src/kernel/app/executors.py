@@ -11,7 +11,7 @@ from kernel.app.imports import import_task_modules
 from kernel.app.kernel import Kernel
 from kernel.errors import ImproperlyConfigured
 from kernel.runtime.executor import TaskExecutor
-from kernel.runtime.logs import LogSettings, set_up
+from kernel.runtime.logs import LogSettings, Redirection, set_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class SpawningFactory:
         app: Kernel = getattr(import_module(self.module), self.attribute)
         app.conf.use_command_line(self.settings)
         set_up(LogSettings(app.config, self.options.log_level, self.log_path, self.log_color))
+        Redirection(app.config).__enter__()  # for the life of this process
         import_task_modules(app.config)
         return InheritingFactory(app, self.options)()
 
@@ -90,6 +91,6 @@ def where_is(app: Kernel) -> tuple[str, str]:
             if value is app:
                 return module_name, attribute
     raise ImproperlyConfigured(
-        "worker_pool_start_method 'spawn' needs an application that can be imported, and this one stands in no module",
+        "worker_pool_start_method 'spawn' needs an application that can be imported, and this one stands in no module.",
         cure="Define it in a module of its own, or use 'fork'.",
     )

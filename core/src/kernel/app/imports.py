@@ -20,6 +20,6 @@ def import_task_modules(config: Config) -> None:
                 if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
                     raise  # the module is there; one that it imports is not
                 raise ImproperlyConfigured(
-                    f"{setting} names the module {name!r}, and there is no module {error.name!r}",
+                    f"{setting} names the module {name!r}, and there is no module {error.name!r}.",
                     cure="Correct the name, or start where it can be imported.",
                 ) from error

@@ -27,7 +27,7 @@ def node_name(given: str | None, namespace: str, host: str) -> str:
     name = re.sub(r"%[hnd%]", lambda found: known[found[0]], text)
     if not _FORM.fullmatch(name):
         raise ImproperlyConfigured(
-            f"{given!r} gives the node name {name!r}, which is not of the form name@host",
+            f"{given!r} gives the node name {name!r}, which is not of the form name@host.",
             cure="Use such as -n w1 or -n w1@%h, without spaces.",
         )
     return name

@@ -215,7 +215,7 @@ def _refuse_pickle(config: Config) -> None:
     accepted = _PICKLE & {*config.accept_content, *(config.result_accept_content or ())}
     if accepted:
         raise SecurityError(
-            f"This worker runs as root and accepts {min(accepted)!r}: whoever can send a message could run any code",
+            f"This worker runs as root and accepts {min(accepted)!r}: whoever can send a message could run any code.",
             cure="Run it as another user, take pickle out of accept_content, or set KERNEL_FORCE_ROOT=1.",
         )
 
@@ -234,10 +234,10 @@ def _chosen_queues(services: Services, wanted: Sequence[str] | None, excluded: S
     for name in excluded or ():
         if name not in names:
             near = did_you_mean(name, names)
-            raise QueueNotFound(f"Queue {name!r} cannot be excluded: it is not consumed", cure=near or "Leave it out.")
+            raise QueueNotFound(f"Queue {name!r} cannot be excluded: it is not consumed.", cure=near or "Leave it out.")
     left = tuple(name for name in names if name not in (excluded or ()))
     if not left:
-        raise ImproperlyConfigured("No queue is left to consume", cure="Name one with -Q, or exclude less with -X.")
+        raise ImproperlyConfigured("No queue is left to consume.", cure="Name one with -Q, or exclude less with -X.")
     return left
 
 

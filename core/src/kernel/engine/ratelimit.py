@@ -20,9 +20,9 @@ def parse_rate(rate: str | float | None) -> float | None:
     try:
         per_second = _per_second(rate)
     except (ValueError, KeyError, TypeError):
-        raise ImproperlyConfigured(f"Invalid rate limit: {rate!r}", cure=_CURE) from None
+        raise ImproperlyConfigured(f"Invalid rate limit {rate!r}.", cure=_CURE) from None
     if not math.isfinite(per_second) or per_second < 0:
-        raise ImproperlyConfigured(f"Invalid rate limit: {rate!r}", cure=_CURE)
+        raise ImproperlyConfigured(f"Invalid rate limit {rate!r}.", cure=_CURE)
     return per_second or None
 
 

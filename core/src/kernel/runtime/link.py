@@ -106,7 +106,7 @@ class Link:
         """
         consumer = self._consumer
         if consumer is None:
-            raise DriverError(Code.UNAVAILABLE, "The worker is not connected to its broker")
+            raise DriverError(Code.UNAVAILABLE, "The worker is not connected to its broker.")
         try:
             return consumer.settle(actions, self._deadline())
         except DriverError:
@@ -184,7 +184,7 @@ def _defect(error: Exception) -> DriverError:
     """What a driver must never raise, as the error it should have been."""
     found = DriverError(
         Code.INTERNAL,
-        f"The broker plugin raised {type(error).__name__}: {error}",
+        f"The broker plugin raised {type(error).__name__}: {error}.",
         retryable=True,
         outcome=Applied.UNKNOWN,
         cure="This is a defect of the plugin; run its conformance suite.",

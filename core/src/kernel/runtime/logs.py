@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TextIO
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
 
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
@@ -39,7 +40,7 @@ class LogSettings:
 
 
 def set_up(settings: LogSettings) -> None:
-    """Give the kernel's loggers their handlers. Called once per process, before anything is logged.
+    """Give the kernel's loggers their handlers, in place of any they had.
 
     Raises:
         ImproperlyConfigured: for a format that cannot be used, or a file that cannot be written.
@@ -56,9 +57,6 @@ def set_up(settings: LogSettings) -> None:
         _replace(logging.getLogger("kernel.task"), _handler(stream, task), settings.level, propagate=False)
     else:
         logging.getLogger("kernel").setLevel(settings.level)
-    if config.worker_redirect_stdouts:
-        level = level_number(config.worker_redirect_stdouts_level, "worker_redirect_stdouts_level")
-        sys.stdout = sys.stderr = LoggingStream(logging.getLogger("kernel.redirected"), level)
 
 
 def level_number(name: str, setting: str = "loglevel") -> int:
@@ -70,7 +68,7 @@ def level_number(name: str, setting: str = "loglevel") -> int:
     if name.isdecimal():
         return int(name)
     if name.upper() not in LEVELS:
-        raise ImproperlyConfigured(f"{setting}: {name!r} is no log level", cure=f"Use one of {', '.join(LEVELS)}.")
+        raise ImproperlyConfigured(f"{setting}: {name!r} is no log level.", cure=f"Use one of {', '.join(LEVELS)}.")
     return int(logging.getLevelNamesMapping()[name.upper()])
 
 
@@ -145,6 +143,33 @@ class LoggingStream:
         return stream.fileno()
 
 
+class Redirection:
+    """While it is entered, what tasks print goes to the log (``worker_redirect_stdouts``).
+
+    Raises:
+        ImproperlyConfigured: for a ``worker_redirect_stdouts_level`` that is none.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._wanted = config.worker_redirect_stdouts
+        self._level = level_number(config.worker_redirect_stdouts_level, "worker_redirect_stdouts_level")
+        self._before = (sys.stdout, sys.stderr)
+
+    def __enter__(self) -> Self:
+        if self._wanted:
+            self._before = (sys.stdout, sys.stderr)
+            stream: Any = LoggingStream(logging.getLogger("kernel.redirected"), self._level)
+            sys.stdout = sys.stderr = stream
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._wanted:
+            sys.stdout.flush()
+            sys.stdout, sys.stderr = self._before
+
+
 def _stream(path: str | None) -> TextIO:
     if path is None:
         return sys.__stderr__ or sys.stderr
@@ -152,7 +177,7 @@ def _stream(path: str | None) -> TextIO:
         return open(path, "a", encoding="utf-8")  # noqa: PTH123 - open as long as the process lives
     except OSError as error:
         raise ImproperlyConfigured(
-            f"The log file {path!r} cannot be written: {error.strerror}", cure="Choose another with --logfile."
+            f"The log file {path!r} cannot be written: {error.strerror}.", cure="Choose another with --logfile."
         ) from error
 
 
@@ -181,6 +206,6 @@ def _line(form: str, datefmt: str | None, setting: str, *, color: bool) -> Line:
         line.format(record)
     except (KeyError, ValueError, TypeError) as error:
         raise ImproperlyConfigured(
-            f"{setting} {form!r} cannot be used: {error!r}", cure="Write it with the names of logging.LogRecord."
+            f"{setting} {form!r} cannot be used: {error!r}.", cure="Write it with the names of logging.LogRecord."
         ) from error
     return line

@@ -83,7 +83,7 @@ def _resolve(name: str, wanted: object) -> type[Request]:
     cls = _imported(name, wanted) if isinstance(wanted, str) else wanted
     if not isinstance(cls, type) or not issubclass(cls, Request):
         raise ImproperlyConfigured(
-            f"Task {name}: Request is {wanted!r}, which is not a subclass of kernel.worker.request.Request",
+            f"Task {name}: Request is {wanted!r}, which is not a subclass of kernel.worker.request.Request.",
             cure="Derive it from that class, or remove the attribute.",
         )
     return cls
@@ -95,5 +95,6 @@ def _imported(name: str, path: str) -> object:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ImproperlyConfigured(
-            f"Task {name}: its Request {path!r} cannot be imported: {error}", cure="Write it as 'package.module:Class'."
+            f"Task {name}: its Request {path!r} cannot be imported: {error}.",
+            cure="Write it as 'package.module:Class'.",
         ) from error

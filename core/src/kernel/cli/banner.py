@@ -1,0 +1,73 @@
+"""What a worker says of itself before it starts (features.md 1.29): everything it will use, secrets masked."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from kernel.app.executors import where_is
+from kernel.app.kernel import Kernel
+from kernel.app.masking import mask_text
+from kernel.app.worker import Worker
+from kernel.engine.topology import quarantine_spec
+from kernel.errors import ImproperlyConfigured
+
+_LABEL = 12
+_MOST_TASKS = 40
+_BUILT_IN = "celery."
+
+
+def banner(worker: Worker, *, color: bool) -> str:
+    """Several lines of text.
+
+    Args:
+        worker: what is about to start.
+        color: whether the reader's terminal shows colours.
+    """
+    head = f"kernel {version('kernel')}  {worker.hostname}"
+    where = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    lines = [f"{click.style(head, bold=True) if color else head}  ({where})", ""]
+    lines += [_row(label, value, color=color) for label, value in _facts(worker)]
+    names = sorted(name for name in worker.app.tasks if not name.startswith(_BUILT_IN))
+    lines.append(_row("tasks", str(len(names)), color=color))
+    lines += [f"{'':{_LABEL}}  {name}" for name in names[:_MOST_TASKS]]
+    if len(names) > _MOST_TASKS:
+        lines.append(f"{'':{_LABEL}}  … and {len(names) - _MOST_TASKS} more")
+    return "\n".join([*lines, ""])
+
+
+def shown_url(url: str) -> str:
+    """A URL for people: without passwords, and with the place of a file in full."""
+    scheme, separator, path = url.partition(":///")
+    if scheme == "sqlite" and separator and not path.startswith("/"):
+        file, mark, query = path.partition("?")
+        url = f"sqlite:///{Path(file).absolute()}{mark}{query}"
+    return mask_text(url, secret=True)
+
+
+def _facts(worker: Worker) -> Iterator[tuple[str, str]]:
+    config, services = worker.config, worker.services
+    yield "app", _app_name(worker.app)
+    yield "broker", shown_url(services.broker_url)
+    yield "results", shown_url(services.backend_url) if services.backend_url else "disabled (set result_backend)"
+    yield "pool", f"{config.worker_pool}, {worker.concurrency} at a time"
+    events = "on" if config.worker_send_task_events else "off (-E sends them)"
+    yield "task events", events
+    yield "queues", ", ".join(worker.queues)
+    yield "quarantine", quarantine_spec(config).name
+    yield "plugins", ", ".join(plugin.name for plugin in services.plugins.loaded)
+
+
+def _app_name(app: Kernel) -> str:
+    try:
+        path = ":".join(where_is(app))
+    except ImproperlyConfigured:  # of a script, or made of configuration alone
+        return app.main or "without a name"
+    return f"{app.main or path}  ({path})"
+
+
+def _row(label: str, value: str, *, color: bool) -> str:
+    padded = f"{label:>{_LABEL}}"
+    return f"{click.style(padded, fg='cyan') if color else padded}  {value}"

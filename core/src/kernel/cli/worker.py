@@ -1,0 +1,103 @@
+"""``kernel worker``: start a worker node (features.md 1.28, 2.4)."""
+
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from kernel.app.worker import Worker
+from kernel.cli.banner import banner
+from kernel.cli.invocation import Invocation
+from kernel.runtime.logs import LogSettings, Redirection, level_number, set_up
+
+_SETTINGS: Final = {
+    "concurrency": "worker_concurrency",
+    "pool": "worker_pool",
+    "task_events": "worker_send_task_events",
+    "plugins": "plugins",
+    "include": "include",
+    "time_limit": "task_time_limit",
+    "soft_time_limit": "task_soft_time_limit",
+    "max_tasks_per_child": "worker_max_tasks_per_child",
+    "max_memory_per_child": "worker_max_memory_per_child",
+}
+"""Options of this command that set a setting."""
+
+_TRUE_ROOT = ("KERNEL_FORCE_ROOT", "C_FORCE_ROOT")
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas, in order."""
+    if value is None:
+        return None
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not names:
+        raise click.BadParameter(f"{value!r} names nothing")
+    return names
+
+
+def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | str | None:
+    """A number of executors, or ``auto``."""
+    if value is None or value == "auto":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number from 1 nor 'auto'")
+    return int(value)
+
+
+@click.command("worker")
+@click.option(
+    "-Q", "--queues", callback=_names, metavar="NAMES", help="Queues to consume; all configured ones without."
+)
+@click.option("-X", "--exclude-queues", callback=_names, metavar="NAMES", help="Queues not to consume.")
+@click.option("-c", "--concurrency", callback=_count, metavar="N|auto", help="Tasks at a time; auto: usable CPUs.")
+@click.option("-P", "--pool", metavar="POOL", help="prefork, threads, solo or async.")
+@click.option("-n", "--hostname", metavar="NAME", help="Name of the node: w1, or w1@%h (host), %n, %d (domain).")
+@click.option("-E", "--task-events", is_flag=True, default=None, help="Send task events, for monitors.")
+@click.option("-l", "--loglevel", metavar="LEVEL", default="INFO", show_default=True, help="Lowest level logged.")
+@click.option("-f", "--logfile", metavar="PATH", help="Log here instead of on the error stream.")
+@click.option("-I", "--include", callback=_names, metavar="MODULES", help="Import these modules for their tasks.")
+@click.option("--plugins", callback=_names, metavar="NAMES", help="Plugins to load, such as serializer.yaml.")
+@click.option("--config", "config_source", metavar="SOURCE", help="A TOML file such as kernel.toml, or a module.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="End a task's executor after this.")
+@click.option("--soft-time-limit", type=float, metavar="SECONDS", help="Raise SoftTimeLimitExceeded in it after this.")
+@click.option("--max-tasks-per-child", type=int, metavar="N", help="Replace an executor after so many tasks.")
+@click.option("--max-memory-per-child", type=int, metavar="KIB", help="Replace an executor above this size.")
+@click.option("--without-heartbeat", is_flag=True, help="Send no worker events.")
+@click.option("--purge", is_flag=True, help="First delete what waits in the queues. There is no way back.")
+@click.pass_context
+def worker_command(ctx: click.Context, /, **options: Any) -> None:
+    """Start a worker node: take tasks from queues and run them until SIGTERM.
+
+    The first SIGTERM or Ctrl-C finishes what runs; the second Ctrl-C, or SIGQUIT, ends it; the third leaves at once.
+    """
+    invocation: Invocation = ctx.obj
+    _take_settings(invocation, options)
+    level = level_number(options["loglevel"], "--loglevel")
+    worker = Worker(
+        invocation.app(),
+        queues=options["queues"],
+        exclude_queues=options["exclude_queues"],
+        hostname=options["hostname"],
+        loglevel=level,
+        heartbeat=not options["without_heartbeat"],
+        remap_term=os.environ.get("REMAP_SIGTERM") == "SIGQUIT",
+        force_root=any(os.environ.get(name, "") not in {"", "0"} for name in _TRUE_ROOT),
+        log_path=options["logfile"],
+        log_color=invocation.color,
+    )
+    set_up(LogSettings(worker.config, level, options["logfile"], invocation.color))
+    if not invocation.quiet:
+        click.echo(banner(worker, color=invocation.color is not False and sys.stdout.isatty()))
+    with Redirection(worker.config):
+        if options["purge"]:
+            worker.purge()
+        code = worker.start()
+    ctx.exit(code)
+
+
+def _take_settings(invocation: Invocation, options: dict[str, Any]) -> None:
+    given = {setting: options[name] for name, setting in _SETTINGS.items() if options[name] is not None}
+    invocation.settings_given.update(given)
+    invocation.config_source = options["config_source"] or invocation.config_source
