@@ -71,8 +71,11 @@ class MemoryBackend(ResultBackend):
         self._opened = _STORES.setdefault((os.getpid(), self._name), ResultStore())
 
     def close(self, deadline: Deadline) -> None:
-        """Leave it; the records stay for other backends of the name."""
-        self._opened = None
+        """Leave it; the records stay for other backends of the name. A blocked ``wait`` ends."""
+        store, self._opened = self._opened, None
+        if store is not None:
+            with store.changed:
+                store.changed.notify_all()
 
     def ping(self, deadline: Deadline) -> None:
         """Only a closed backend fails."""
@@ -129,6 +132,7 @@ class MemoryBackend(ResultBackend):
                 if len(ready) >= need or deadline.passed:
                     return ready
                 store.changed.wait(min(deadline.left(), threading.TIMEOUT_MAX))
+                self._store()
 
     def add(self, key: str, delta: int, ttl_s: float | None, deadline: Deadline) -> int:
         """See :meth:`kernel.contracts.backend.ResultBackend.add`."""

@@ -85,16 +85,23 @@ class Database:
         found: int = self._alone(deadline, "PRAGMA data_version", ())[0][0][0]
         return found
 
-    @contextlib.contextmanager
-    def write(self, deadline: Deadline) -> Iterator[sqlite3.Connection]:
+    def write(self, deadline: Deadline) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """A writing transaction: committed at the end of the block, rolled back by any exception."""
+        return self._transaction(deadline, "BEGIN IMMEDIATE")
+
+    def read(self, deadline: Deadline) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A reading transaction: everything in it sees one state of the file, and nobody is kept from writing."""
+        return self._transaction(deadline, "BEGIN")
+
+    @contextlib.contextmanager
+    def _transaction(self, deadline: Deadline, begin: str) -> Iterator[sqlite3.Connection]:
         pause = FIRST_PAUSE_S
         while True:
             with self._lock:
                 connection = self._ready(deadline)
-                busy = _begin(connection)
+                busy = _begin(connection, begin)
                 if busy is None:
-                    yield from self._transaction(connection)
+                    yield from self._committed(connection)
                     return
             pause = self._wait_for_turn(busy, pause, deadline)
 
@@ -111,7 +118,7 @@ class Database:
         self._disconnect()
         self._lock = threading.Lock()
 
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    def _committed(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         try:
             yield connection
             connection.execute("COMMIT")
@@ -190,9 +197,7 @@ class Database:
             f"file:{quote(self.path)}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
-            if not schema.check(connection, self.path):
-                connection.execute("PRAGMA journal_mode = WAL")
-                schema.create(connection, self.path)
+            schema.ensure(connection, self.path)
             for pragma in (f"PRAGMA synchronous = {self._synchronous}", *_PRAGMAS):
                 connection.execute(pragma)
         except BaseException:
@@ -206,10 +211,10 @@ class Database:
             connection.close()
 
 
-def _begin(connection: sqlite3.Connection) -> sqlite3.Error | None:
-    """Start a writing transaction; the error, if it is not this connection's turn."""
+def _begin(connection: sqlite3.Connection, begin: str) -> sqlite3.Error | None:
+    """Start a transaction; the error, if it is not this connection's turn."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
     except sqlite3.Error as error:
         return error
     return None

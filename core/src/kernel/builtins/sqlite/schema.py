@@ -45,12 +45,30 @@ TABLES = (
 )
 
 
-def check(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether the file already has our tables; False for an empty one.
+def ensure(connection: sqlite3.Connection, path: str) -> None:
+    """Give an empty file its tables. Several processes may try at once: one does it, the others find it done.
 
     Raises:
         DriverError: CONFLICT when the file is another program's, or of a later version of ours.
+        sqlite3.Error: for anything the file system does, or when it is another process's turn.
     """
+    connection.execute("BEGIN")
+    there = _check(connection, path)
+    connection.execute("COMMIT")
+    if there:
+        return
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    if not _check(connection, path):
+        for statement in TABLES:
+            connection.execute(statement)
+        connection.execute("PRAGMA application_id = 1802661484")  # APPLICATION_ID; a pragma takes no parameter
+        connection.execute("PRAGMA user_version = 1")  # VERSION
+    connection.execute("COMMIT")
+
+
+def _check(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether the file already has our tables; False for an empty one. Within a transaction, so that it is one look."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -67,23 +85,3 @@ def check(connection: sqlite3.Connection, path: str) -> bool:
     raise DriverError(
         Code.CONFLICT, f"{path} is a database of another program", cure="Name another file in the sqlite:// URL."
     )
-
-
-def create(connection: sqlite3.Connection, path: str) -> None:
-    """Give an empty file its tables. Several processes may try at once: one does it, the others find it done.
-
-    Raises:
-        DriverError: as :func:`check`.
-        sqlite3.Error: for anything the file system does.
-    """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if not check(connection, path):
-            for statement in TABLES:
-                connection.execute(statement)
-            connection.execute("PRAGMA application_id = 1802661484")  # APPLICATION_ID; a pragma takes no parameter
-            connection.execute("PRAGMA user_version = 1")  # VERSION
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
