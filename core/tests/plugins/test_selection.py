@@ -80,6 +80,25 @@ print(json.dumps([light, found, discovered, sorted(sys.modules)]))
     assert not {name for name in unwanted if name in loaded and name not in light}
 
 
+class TestFormats:
+    def test_a_setting_implies_the_plugin_of_that_name(self):
+        loaded = load_plugins([], formats=["serializer.json", "serializer.pickle", "compression.gzip"])
+        assert names(loaded) == [*ALWAYS, "serializer.pickle"]
+
+    def test_another_name_of_what_is_there_implies_nothing(self):
+        assert names(load_plugins([], formats=["compression.xz", "compression.bzip"])) == list(ALWAYS)
+
+    @pytest.mark.parametrize("name", ["serializer.zzz", "compression.zzz"])
+    def test_a_name_of_nothing(self, name):
+        with pytest.raises(PluginError, match=f"E101: plugin '{name}' is not installed") as caught:
+            load_plugins([], formats=[name])
+        assert f"pip install plugin-{name.replace('.', '-')}" in caught.value.cure
+
+    def test_a_disabled_one(self):
+        with pytest.raises(PluginError, match=r"E101: plugin 'compression\.gzip' is disabled, but a setting names"):
+            load_plugins([], formats=["compression.gzip"], disabled=["compression.gzip"])
+
+
 class TestDisabled:
     def test_a_disabled_plugin_is_left_out_and_not_imported(self, zoo):
         module = zoo.broker("broker.zoo", "zoo")

@@ -192,13 +192,17 @@ class TestHooks:
             ("kernel_serializers", "{'zoo': 1}", "returned dict, not a list"),
             ("kernel_serializers", "[object()]", "which is no Serializer"),
             ("kernel_compressors", "[object()]", "which is no Compressor"),
+            ("kernel_compressors", "[type('C', (Compressor,), dict(M, name='c'))()]", "C, which has no encoding"),
+            ("kernel_serializers", "[type('S', (Serializer,), dict(M, content_type='s'))()]", "S, which has no name"),
             ("kernel_middleware", "3", "returned int, not a list"),
             ("kernel_brokers", "{}['x']", "kernel_brokers() failed: KeyError: 'x' at"),
         ],
     )
     def test_what_providing_hooks_return_is_checked(self, zoo, hook, returned, said):
         contracts = dict.fromkeys(CONTRACTS, "1.0")
-        zoo.plugin("broker.zoo", f"@hookimpl\ndef {hook}(self): return {returned}", manifest=f"contracts={contracts}")
+        top = "M = dict.fromkeys(('dumps', 'loads', 'compress', 'decompress'))"
+        text = f"@hookimpl\ndef {hook}(self): return {returned}"
+        zoo.plugin("broker.zoo", text, manifest=f"contracts={contracts}", top=top)
         error = refusal("broker.zoo")
         assert error.code == "E103"
         assert said in str(error)

@@ -195,10 +195,11 @@ def build_services(config: Config, node: str, *, with_pool: bool = False) -> Ser
     """
     broker_url, backend_url = urls(config)
     plugins = load_plugins(
-        [*config.plugins, *_implied_serializers(config)],
+        config.plugins,
         broker_schemes=[_scheme(broker_url)],
         backend_schemes=[_scheme(backend_url)] if backend_url else [],
         pools=[config.worker_pool] if with_pool else [],
+        formats=_formats(config),
         disabled=config.disable_plugins,
     )
     call_hook(plugins, "kernel_configure", config=MappingProxyType(_plain(config)))
@@ -225,9 +226,9 @@ def urls(config: Config) -> tuple[str, str | None]:
     return broker, None if backend in {"disabled", "disabled://"} else backend or None
 
 
-def _implied_serializers(config: Config) -> list[str]:
-    """Plugins of the serializers and compressors that settings name: ``yaml`` implies ``serializer.yaml``."""
-    serializers = [config.task_serializer, config.result_serializer, *config.accept_content]
+def _formats(config: Config) -> list[str]:
+    """The serializers and compressors that settings name: ``yaml`` implies ``serializer.yaml``."""
+    serializers = [config.task_serializer, config.result_serializer, config.event_serializer, *config.accept_content]
     serializers += config.result_accept_content or ()
     compressors = [config.task_compression, config.result_compression]
     named = [f"serializer.{name}" for name in serializers if name and "/" not in name]

@@ -19,6 +19,7 @@ def boot(
     wanted: Sequence[str],
     schemes: Mapping[str, Sequence[str]],
     pools: Sequence[str],
+    formats: Sequence[str],
     disabled: Sequence[str],
 ) -> PluginSet:
     """See :func:`kernel.runtime.plugins.load_plugins`; ``schemes`` is by kind, broker or backend."""
@@ -29,8 +30,12 @@ def boot(
             selection.add_scheme(kind, name)
     for name in pools:
         selection.add_pool(name)
+    aliases = [name for name in formats if not selection.add_implied(name)]
     plugins = _load(selection.choices, selection.failed)
     _check_schemes(plugins, schemes)
+    for name in aliases:
+        if name not in _formats(plugins):
+            raise selection.missing(name)
     _announce(plugins)
     return plugins
 
@@ -92,6 +97,12 @@ def _announce(plugins: PluginSet) -> None:
     for error in plugins.failed:
         log.warning("optional plugin left out: %s", error.one_line())
         call_hook(plugins, "kernel_plugin_failed", name=error.plugin, error=error)
+
+
+def _formats(plugins: PluginSet) -> set[str]:
+    """Every name of a serializer or compressor, as ``serializer.name`` or ``compression.name``."""
+    compressors = {name for each in plugins.compressors for name in (each.name, *each.aliases)}
+    return {f"serializer.{each.name}" for each in plugins.serializers} | {f"compression.{name}" for name in compressors}
 
 
 def _check_schemes(plugins: PluginSet, schemes: Mapping[str, Sequence[str]]) -> None:

@@ -105,10 +105,10 @@ class Providers:
 
     def _read_list(self, admitted: Admitted, hook: Hook) -> list[Any]:
         given = self._provided(admitted, hook, (list, tuple)) or []
-        wanted = Serializer if hook is SERIALIZERS else Compressor
         for thing in given:
-            if not isinstance(thing, wanted):
-                raise bad_hook(admitted.plugin, f"{hook.name}() returned {thing!r}, which is no {wanted.__name__}")
+            problem = _problem_of(thing, hook)
+            if problem:
+                raise bad_hook(admitted.plugin, f"{hook.name}() returned {type(thing).__name__}, which {problem}")
         return list(given)
 
     def _provided(self, admitted: Admitted, hook: Hook, shape: type | tuple[type, ...]) -> Any:
@@ -152,6 +152,18 @@ def _claims(mapped: Mapping[Hook, Mapping[str, Any]], listed: Mapping[Hook, list
         for name in {compressor.name, *compressor.aliases}:
             yield "compressor", name
         yield ENCODING, compressor.encoding
+
+
+def _problem_of(thing: object, hook: Hook) -> str:
+    """What is wrong with a serializer or compressor; empty when nothing is."""
+    wanted: type = Serializer if hook is SERIALIZERS else Compressor
+    if not isinstance(thing, wanted):
+        return f"is no {wanted.__name__}"
+    for attribute in ("name", "content_type" if wanted is Serializer else "encoding"):
+        value = getattr(thing, attribute, None)
+        if not isinstance(value, str) or not value:
+            return f"has no {attribute}"
+    return ""
 
 
 def _may_share(claim: tuple[str, str], owner: LoadedPlugin, plugin: LoadedPlugin) -> bool:

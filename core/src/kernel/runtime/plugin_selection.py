@@ -120,6 +120,26 @@ class Selection:
         if disabled:
             raise disabled_error(disabled[0], f"{scheme}:// needs it")
 
+    def add_implied(self, name: str) -> bool:
+        """Choose the plugin of a serializer or compressor that a setting names; whether there is one of that name.
+
+        None is no error here: it may be another name of something else, as ``xz`` is of lzma.
+
+        Raises:
+            PluginError: E101 when it is disabled, E105 when two distributions have it.
+        """
+        item = Item(name)
+        entries = self._live.named(item.name)
+        if entries:
+            self._choose(self._single(entries), optional=False)
+        elif disabled := self._all.named(item.name):
+            raise disabled_error(disabled[0], f"a setting names {name.partition('.')[2]!r}")
+        return bool(entries)
+
+    def missing(self, name: str) -> PluginError:
+        """E101 for a plugin that is not installed."""
+        return missing_error(Item(name), self._all)
+
     def add_pool(self, name: str) -> None:
         """Choose the plugin of a pool.
 

@@ -33,6 +33,7 @@ def load_plugins(
     broker_schemes: Sequence[str] = (),
     backend_schemes: Sequence[str] = (),
     pools: Sequence[str] = (),
+    formats: Sequence[str] = (),
     disabled: Sequence[str] = (),
 ) -> PluginSet:
     """Import and check the plugins of one program.
@@ -46,6 +47,8 @@ def load_plugins(
         broker_schemes: schemes of broker URLs; each implies its plugin.
         backend_schemes: the same of result backend URLs.
         pools: names of pools; each implies its plugin.
+        formats: serializers and compressors that settings name, as ``serializer.yaml`` or ``compression.xz``; each
+            implies the plugin of that name, unless it is an alias of what another plugin provides.
         disabled: names never to import, as ``broker.sqs`` or ``dist-name:broker.sqs`` (setting ``disable_plugins``).
             A disabled name in ``wanted`` is left out; a disabled plugin that a URL or pool needs is E101.
 
@@ -54,7 +57,7 @@ def load_plugins(
     """
     from kernel.runtime.plugin_boot import boot  # noqa: PLC0415 - the entry-point loader, see above
 
-    return boot(wanted, {"broker": broker_schemes, "backend": backend_schemes}, pools, disabled)
+    return boot(wanted, {"broker": broker_schemes, "backend": backend_schemes}, pools, formats, disabled)
 
 
 def examine(entries: Sequence[Entry]) -> list[tuple[LoadedPlugin, PluginError | None]]:
