@@ -8,7 +8,7 @@ import pytest
 
 from kernel.errors import PluginError
 from kernel.runtime.plugin_selection import ALWAYS
-from kernel.runtime.plugins import call_hook, load_plugins
+from kernel.runtime.plugins import call_hook, discover, load_plugins
 
 
 def names(loaded) -> list[str]:
@@ -54,6 +54,17 @@ def test_a_plugin_without_the_scheme_that_its_name_promises(zoo):
     zoo.broker("broker.zoo", "zebra")
     with pytest.raises(PluginError, match=r"E101.*'zoo'"):
         load_plugins([], broker_schemes=["zoo"])
+
+
+def test_every_built_in_plugin_loads():
+    own = [entry.name for entry in discover() if entry.dist == "kernel"]
+    assert set(names(load_plugins(own))) == set(own)
+
+
+def test_auto_is_everything_installed(zoo):
+    zoo.broker("broker.zoo", "zoo")
+    loaded = load_plugins(["auto"], disabled=["compression.lzma"])
+    assert sorted(names(loaded)) == [entry.name for entry in discover() if entry.name != "compression.lzma"]
 
 
 def test_only_what_is_wanted_is_imported(zoo):
