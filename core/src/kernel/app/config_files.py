@@ -1,11 +1,11 @@
 """Settings in files: table ``[kernel]`` of ``kernel.toml``, or ``[tool.kernel]`` of ``pyproject.toml``."""
 
+import tomllib
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kernel.app.config_sources import Layer, given
+from kernel.app.config_layers import Layer, given
 from kernel.errors.near import did_you_mean
 from kernel.errors.setup import ImproperlyConfigured
 
@@ -44,7 +44,6 @@ def read_file(file: ConfigFile) -> Layer:
 
 
 def _load(file: ConfigFile) -> dict[str, Any]:
-    tomllib = import_module("tomllib")  # only where there is a file: importing kernel does not bring a parser
     try:
         with file.path.open("rb") as stream:
             content: dict[str, Any] = tomllib.load(stream)

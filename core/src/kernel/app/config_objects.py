@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from kernel.app.celery_names import CELERY_ONLY, name_of_today
-from kernel.app.config_sources import Layer, given
+from kernel.app.config_layers import Layer, given
 from kernel.app.setting_names import unknown_setting
 from kernel.app.setting_table import SETTINGS
 from kernel.errors.setup import ImproperlyConfigured

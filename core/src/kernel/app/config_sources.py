@@ -1,169 +1,40 @@
-"""What one source of settings gives, and the environment, which is read here and nowhere else.
+"""The sources that are read late: the environment, one object, one file. Imported with the first value that is read."""
 
-``KERNEL_<NAME>`` gives a setting, ``KERNEL_<NAME>_FILE`` names a file that holds it (a mounted secret), and
-``KERNEL_<NAME>__<KEY>`` gives one key of a mapping. ``CELERY_BROKER_URL`` and ``CELERY_RESULT_BACKEND`` are read for
-those who migrate, and are weaker.
-"""
-
-import difflib
-import logging
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
 
-from kernel.app.celery_names import CELERY_ONLY
-from kernel.app.setting_names import unknown_setting
-from kernel.app.setting_table import SETTINGS, Setting
-from kernel.app.setting_types import FrozenDict, coerce, parse, parse_item
-from kernel.errors.setup import ImproperlyConfigured
-
-PREFIX = "KERNEL_"
-CONFIG_VARIABLE = "KERNEL_CONFIG"
-_MISSPELT = 0.8  # likeness from which a variable is taken for a misspelt setting; KERNEL_NAME, say, is left alone
-_NOT_SETTINGS = frozenset({"config", "app", "debug"})  # read by the command line
-_ALIASES: Mapping[str, str] = {"CELERY_BROKER_URL": "broker_url", "CELERY_RESULT_BACKEND": "result_backend"}
-
-logger = logging.getLogger("kernel")
+from kernel.app.config_environment import CONFIG_VARIABLE, process_environment, read_environment
+from kernel.app.config_files import find_file, read_file
+from kernel.app.config_layers import Layer
 
 
-class Given(NamedTuple):
-    """What one source says of one setting.
+class Sources:
+    """Where one application's settings come from.
 
-    Attributes:
-        value: checked and converted; with ``partial`` a mapping of single keys, checked once they are merged.
-        origin: where it stands, for people: ``environment KERNEL_BROKER_URL``.
-        partial: the keys replace those of the next weaker source instead of the whole value.
+    Args:
+        environ: the environment; None is that of the process.
+        cwd: where files are looked for.
+        use_files: look for a file, or read the one ``KERNEL_CONFIG`` names.
     """
 
-    value: Any
-    origin: str
-    partial: bool = False
+    def __init__(self, environ: Mapping[str, str] | None, cwd: str, *, use_files: bool) -> None:
+        self._environ = process_environment() if environ is None else environ
+        self._cwd = Path(cwd)
+        self._use_files = use_files
 
+    def variable(self, name: str) -> str | None:
+        """One variable of the environment."""
+        return self._environ.get(name)
 
-Layer: TypeAlias = dict[str, Given]
-"""What one source says, by setting name."""
+    def environment(self) -> Layer:
+        """The settings that variables give."""
+        return read_environment(self._environ)
 
-
-def given(name: str, value: object, origin: str) -> Given:
-    """Check one value of one source.
-
-    Raises:
-        UnknownSetting: no such setting.
-        ImproperlyConfigured: not of its type.
-    """
-    setting = SETTINGS.get(name)
-    if setting is None:
-        raise unknown_setting(name, origin)
-    return Given(coerce(setting, value, origin), origin)
-
-
-def process_environment() -> Mapping[str, str]:
-    """The environment of this process."""
-    return os.environ
-
-
-def effective(setting: Setting, layers: Iterable[Layer]) -> Given:
-    """The value that counts, layers strongest first; single keys of a mapping lie over the next weaker value."""
-    default = Given(coerce(setting, setting.default, "default"), "default")
-    said = [layer[setting.name] for layer in layers if setting.name in layer] + [default]
-    found = said[0]
-    if not found.partial:
-        return found
-    for weaker in said[1:]:
-        found = merged(found, weaker)
-        if not found.partial:
-            break
-    return Given(coerce(setting, found.value, found.origin), found.origin)
-
-
-def read_environment(environ: Mapping[str, str]) -> Layer:
-    """The settings the environment gives.
-
-    A variable of our prefix that is no setting is an error when it looks like one that was misspelt. Others are
-    left alone with a line in the log: the prefix is a common word, and may be somebody else's.
-    """
-    whole: Layer = {}
-    keys: Layer = {}
-    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
-        name, nested, key = variable.removeprefix(PREFIX).partition("__")
-        if nested:
-            _add_key(keys, variable, name.lower(), key, environ[variable])
-        else:
-            _add_whole(whole, variable, name.lower(), environ[variable])
-    for variable, name in _ALIASES.items():
-        if variable in environ and name not in whole:
-            logger.warning("%s is read as %s%s; please rename it.", variable, PREFIX, name.upper())
-            whole[name] = _from_text(name, environ[variable], f"environment {variable}")
-    return {**whole, **{name: merged(part, whole.get(name)) for name, part in keys.items()}}
-
-
-def merged(part: Given, whole: Given | None) -> Given:
-    """Single keys over the value of a weaker source; still partial when there is none, or when that one is."""
-    if whole is None:
-        return part
-    below = {} if whole.value is None else whole.value
-    if not isinstance(below, Mapping) or not isinstance(part.value, Mapping):
-        raise ImproperlyConfigured(
-            f"{part.origin} gives one key, but the value it belongs to ({whole.origin}) is no mapping.",
-            cure="Give the whole value in one place.",
-        )
-    return Given(FrozenDict({**below, **part.value}), part.origin, whole.partial)
-
-
-def _add_whole(layer: Layer, variable: str, name: str, text: str) -> None:
-    origin = f"environment {variable}"
-    if name in SETTINGS:
-        found = _from_text(name, text, origin)
-    elif name.endswith("_file") and name.removesuffix("_file") in SETTINGS:
-        name = name.removesuffix("_file")
-        found = _from_text(name, _read_secret(variable, text), origin)
-    else:
-        _refuse_or_leave(variable, name)
-        return
-    if name in layer:
-        raise ImproperlyConfigured(
-            f"{name} is given twice, by {layer[name].origin} and {origin}.", cure="Remove one of the two variables."
-        )
-    layer[name] = found
-
-
-def _add_key(layer: Layer, variable: str, name: str, key: str, text: str) -> None:
-    if name not in SETTINGS:
-        _refuse_or_leave(variable, name)
-        return
-    if not key or not SETTINGS[name].is_mapping:
-        raise ImproperlyConfigured(
-            f"{variable} asks for a key of {name}, which is {SETTINGS[name].expected}.",
-            cure=f"Set {PREFIX}{name.upper()}.",
-        )
-    path = [word.lower() if word.isupper() else word for word in key.split("__")]
-    value = parse_item(text)
-    for word in reversed(path[1:]):
-        value = {word: value}
-    old = layer.get(name)
-    items = {**old.value, path[0]: value} if old is not None and isinstance(old.value, Mapping) else {path[0]: value}
-    layer[name] = Given(FrozenDict(items), f"environment {variable}", partial=True)
-
-
-def _from_text(name: str, text: str, origin: str) -> Given:
-    return given(name, parse(SETTINGS[name], text, origin), origin)
-
-
-def _read_secret(variable: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ImproperlyConfigured(
-            f"{variable} names the file {path!r}, which cannot be read: {reason}.",
-            cure="Mount it, or unset the variable.",
-        ) from None
-
-
-def _refuse_or_leave(variable: str, name: str) -> None:
-    if name in _NOT_SETTINGS:
-        return
-    if name in CELERY_ONLY or difflib.get_close_matches(name, SETTINGS, n=1, cutoff=_MISSPELT):
-        raise unknown_setting(name, "environment", prefix=PREFIX)
-    logger.info("The variable %s is no setting; it is left alone.", variable)
+    def file(self, named: str | None) -> Layer:
+        """The settings of the file somebody named with ``--config``, else of the one that is found."""
+        variable = self.variable(CONFIG_VARIABLE) if self._use_files else None
+        explicit, source = (named, "--config") if named is not None else (variable, CONFIG_VARIABLE)
+        if explicit is None and not self._use_files:
+            return {}
+        file = find_file(self._cwd, explicit, source)
+        return read_file(file) if file is not None else {}

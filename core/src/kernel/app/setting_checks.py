@@ -2,8 +2,8 @@
 
 import math
 import re
-import zoneinfo
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from kernel.app.setting_table import Setting
@@ -18,6 +18,7 @@ _WIRE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 def _timezone(value: Any) -> str:
     if value is None:
         return ""
+    zoneinfo = import_module("zoneinfo")  # few settings name a time zone; all programs would pay for it
     try:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,11 +1,8 @@
-"""Values of settings: checked against their declared type, converted where that loses nothing, read from text.
+"""Values of settings: checked against their declared type, and converted where that loses nothing.
 
-Python values are taken strictly (``"4"`` is no number); text comes from the environment and is read by the type that
-is declared: ``true``/``1``/``yes``/``on``, numbers, JSON for mappings, JSON or commas for lists, ``none`` or nothing
-for None where that is allowed.
+Python values are taken strictly (``"4"`` is no number); text of the environment is read by ``setting_text``.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import NoneType
@@ -19,10 +16,6 @@ from kernel.model.options import RetryPolicy
 
 _MISS = object()
 _LONGEST_SHOWN = 80
-_BOOLEANS: Mapping[str, bool] = {
-    **dict.fromkeys(("true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
 
 
 class FrozenDict(dict[str, Any]):
@@ -61,56 +54,6 @@ def coerce(setting: Setting, value: object, origin: str) -> object:
                 raise _rejected(setting, value, origin, problem)
             return converted
     raise _rejected(setting, value, origin, f"must be {setting.expected}")
-
-
-def parse(setting: Setting, text: str, origin: str) -> object:
-    """The value that text of the environment stands for, not yet checked (see :func:`coerce`).
-
-    Raises:
-        ImproperlyConfigured: the text starts like JSON and is none; the text itself is not shown.
-    """
-    kinds = setting.kinds
-    word = text.strip()
-    if NoneType in kinds and word.lower() in ("", "none", "null"):
-        return None
-    if bool in kinds and word.lower() in _BOOLEANS:
-        return _BOOLEANS[word.lower()]
-    number = _number(word, kinds)
-    if number is not _MISS:
-        return number
-    if setting.is_structured and word.startswith(("[", "{")):
-        return _json(setting, word, origin)
-    if tuple in kinds and str not in kinds:
-        return tuple(part.strip() for part in word.split(",") if part.strip())
-    return text
-
-
-def parse_item(text: str) -> object:
-    """One key of a mapping from the environment: JSON where the text is JSON, else the text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _number(word: str, kinds: tuple[Any, ...]) -> object:
-    for kind in (int, float):
-        if kind in kinds:
-            try:
-                return kind(word)
-            except ValueError:
-                continue
-    return _MISS
-
-
-def _json(setting: Setting, word: str, origin: str) -> object:
-    try:
-        return json.loads(word)
-    except ValueError as error:
-        # Only json's message and position: the text may hold a password.
-        raise ImproperlyConfigured(
-            f"{setting.name} ({origin}) is not JSON: {error}.", cure=f"Write {setting.expected} as JSON."
-        ) from None
 
 
 def _plain(*accepted: type) -> Callable[[Any, Any, Setting], object]:

@@ -2,19 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from importlib import import_module
+from os import PathLike, fspath
 from typing import Any, TypeAlias
 
-from kernel.app.config_files import find_file, read_file
+from kernel.app.config_layers import Layer, effective, given
 from kernel.app.config_objects import ObjectSource, read_object
-from kernel.app.config_sources import (
-    CONFIG_VARIABLE,
-    Layer,
-    effective,
-    given,
-    process_environment,
-    read_environment,
-)
 from kernel.app.masking import masked
 from kernel.app.setting_checks import check_together
 from kernel.app.setting_names import unknown_setting
@@ -50,13 +43,11 @@ class Settings(Mapping[str, Any]):
         "_command_line",
         "_constructor",
         "_current",
-        "_cwd",
-        "_environ",
         "_file",
         "_lock",
         "_object",
         "_read",
-        "_use_files",
+        "_where",
     )
 
     def __init__(
@@ -64,7 +55,7 @@ class Settings(Mapping[str, Any]):
         constructor: Mapping[str, object] | None = None,
         *,
         environ: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
+        cwd: str | PathLike[str] | None = None,
         use_files: bool = True,
     ) -> None:
         self._lock = threading.RLock()  # a configuration module may read app.conf while it is imported
@@ -74,9 +65,7 @@ class Settings(Mapping[str, Any]):
         self._added: list[Defaults] = []
         self._object: ObjectSource | None = None
         self._file: str | None = None
-        self._environ = environ
-        self._cwd = cwd or Path()
-        self._use_files = use_files
+        self._where = (environ, fspath(cwd or ""), use_files)
         self._read: dict[str, Layer] = {}  # sources already read, by kind
         self._current: tuple[Config, dict[str, str]] | None = None  # effective settings and their origins
 
@@ -182,7 +171,7 @@ class Settings(Mapping[str, Any]):
 
     def config_from_envvar(self, variable_name: str, *, silent: bool = False, force: bool = False) -> None:
         """Take settings from the module that a variable of the environment names."""
-        name = self._environment().get(variable_name)
+        name = self._sources().variable(variable_name)
         if name:
             self.config_from_object(name, silent=silent, force=force)
         elif not silent:
@@ -191,10 +180,10 @@ class Settings(Mapping[str, Any]):
                 cure=f"Set {variable_name} to the name of a module.",
             )
 
-    def use_file(self, path: str | Path) -> None:
+    def use_file(self, path: str | PathLike[str]) -> None:
         """Take settings from this file, and look for no other."""
         with self._lock:
-            self._file = str(path)
+            self._file = fspath(path)
             self._forget("file")
 
     def add_defaults(self, defaults: Defaults) -> None:
@@ -223,21 +212,14 @@ class Settings(Mapping[str, Any]):
     def _read_source(self, kind: str) -> Layer:
         match kind:
             case "environment":
-                return read_environment(self._environment())
+                layer: Layer = self._sources().environment()
             case "object":
-                return read_object(self._object) if self._object is not None else {}
+                layer = read_object(self._object) if self._object is not None else {}
             case "file":
-                return self._read_file()
+                layer = self._sources().file(self._file)
             case _:
-                return self._read_defaults()
-
-    def _read_file(self) -> Layer:
-        variable = self._environment().get(CONFIG_VARIABLE) if self._use_files else None
-        explicit, source = (self._file, "--config") if self._file is not None else (variable, CONFIG_VARIABLE)
-        if explicit is None and not self._use_files:
-            return {}
-        file = find_file(self._cwd, explicit, source)
-        return read_file(file) if file is not None else {}
+                layer = self._read_defaults()
+        return layer
 
     def _read_defaults(self) -> Layer:
         layer: Layer = {}
@@ -245,8 +227,10 @@ class Settings(Mapping[str, Any]):
             layer.update(_layer(added() if callable(added) else added, "add_defaults"))
         return layer
 
-    def _environment(self) -> Mapping[str, str]:
-        return process_environment() if self._environ is None else self._environ
+    def _sources(self) -> Any:
+        """The readers. Imported late: logging, pathlib and the like would be a fifth of ``import kernel``."""
+        environ, cwd, use_files = self._where
+        return import_module("kernel.app.config_sources").Sources(environ, cwd, use_files=use_files)
 
     def _put(self, layer: Layer, changes: Layer) -> None:
         with self._lock:

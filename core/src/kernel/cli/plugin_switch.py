@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kernel.app.config_environment import CONFIG_VARIABLE, process_environment
 from kernel.app.config_files import FILE, PYPROJECT, find_file
-from kernel.app.config_sources import CONFIG_VARIABLE, process_environment
 from kernel.cli.toml_edit import write_list
 from kernel.errors import ImproperlyConfigured
 from kernel.runtime.plugin_entries import normalized
