@@ -22,6 +22,8 @@ Routing                                              test_hipri
 Remote Control                                       not here
 ===================================================  =======================================================
 
+The banner tells what the one in the notes tells, in a layout of its own.
+
 The brokers and backends of the blocks (``pyamqp://``, ``rpc://``) are plugins of their own; the blocks are made as they
 stand, which connects to nothing, and run on a broker that comes with the kernel.
 """
@@ -213,10 +215,16 @@ def test_a_package(proj, run_worker):
         assert proj.tasks.add.delay(2, 2).get(timeout=30) == 4
         assert proj.tasks.mul.delay(3, 4).get(timeout=30) == 12
         assert proj.tasks.xsum.delay([1, 2, 3]).get(timeout=30) == 6
-    banner = started.log()
-    for line in ("[config]", "[queues]", "[tasks]", "proj.tasks.add", "proj.tasks.mul", "proj.tasks.xsum", "ready."):
-        assert line in banner
-    assert re.search(r"concurrency:\s+1 \(prefork\)", banner)
+    banner = {line.split()[0]: line.split(None, 1)[1] for line in started.log().splitlines() if len(line.split()) > 1}
+    assert banner["app"] == "proj  (proj.kernel:app)"
+    assert banner["broker"].startswith("sqlite:///")
+    assert banner["results"].startswith("sqlite:///")
+    assert banner["pool"] == "prefork, 1 at a time"
+    assert banner["queues"] == "kernel"
+    assert "off" in started.log().split("task events")[1].splitlines()[0]
+    for task in ("proj.tasks.add", "proj.tasks.mul", "proj.tasks.xsum"):
+        assert task in [line.strip() for line in started.log().splitlines()]
+    assert "ready." in started.log()
 
 
 @pytest.mark.parametrize(
