@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Both sides may keep their bytecode, as an installed program does; without it every start compiles all sources anew.
+ENVIRON = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
 WORKERS = {
     "kernel": ["-m", "kernel", "-A", "benchmarks.kernel_side", "worker", "-c", "2", "-l", "WARNING"],
     "huey": ["-m", "huey.bin.huey_consumer", "benchmarks.huey_side.huey", "-w", "2", "-k", "process", "-n", "-q",
@@ -42,7 +45,7 @@ def measure(side: str, tasks: int, calls: int) -> dict[str, float]:
 def _site() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="kernel-bench-") as path:
         yield {
-            **os.environ,
+            **ENVIRON,
             "BENCH_DB": f"{path}/bench.sqlite3",
             "BENCH_COUNTER": f"{path}/counter",
             "PYTHONPATH": str(ROOT),
@@ -139,7 +142,7 @@ def _import_ms(side: str) -> float:
 
 def _seconds(code: str) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRON)
     return time.perf_counter() - began
 
 
