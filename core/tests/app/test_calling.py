@@ -16,7 +16,8 @@ from kernel.runtime.publisher import EXPIRY_GRACE_S
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 HEADERS = [
     "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
-    "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps",
+    "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers",
+    "stamps",
 ]  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def test_args_must_be_a_list_or_tuple(add) -> None:
 
 
 def test_an_unknown_option_is_refused_with_a_suggestion(add) -> None:
-    with pytest.raises(TypeError, match="Unknown option 'coutdown' of a call of proj.add. Did you mean 'countdown'"):
+    with pytest.raises(TypeError, match=r"Unknown option 'coutdown' of a call of proj\.add\. Did you mean 'countdown'"):
         add.apply_async((1, 2), coutdown=3)
     with pytest.raises(TypeError, match=re.escape("properties={...}")):
         add.apply_async((1, 2), MessageGroupId="a")
@@ -468,8 +469,8 @@ def test_an_option_set_on_the_task_takes_effect_with_the_next_call(app, add, sen
     add.ignore_result = True
     add.delay(1, 2)
     app.conf.task_track_started = True
-    add.task_options
 
+    assert add.task_options.track_started is True
     assert [item.headers["ignore_result"] for item in items] == [False, True]
     assert add.ignore_result is True
     assert add.task_options.ignore_result is True
