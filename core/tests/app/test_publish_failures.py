@@ -128,7 +128,7 @@ def test_a_partial_failure_names_what_was_not_sent(app, add, faults, pauses) -> 
     too_large = DriverError(Code.TOO_LARGE, "above 256 KiB")
     faults.plan = [lambda items, deadline: [PublishResult(), PublishResult(too_large), PublishResult()]]
 
-    with pytest.raises(OperationalError, match="1 of 3 messages were not sent: proj.add") as caught:
+    with pytest.raises(OperationalError, match=r"1 of 3 messages were not sent: proj\.add") as caught:
         group(add.s(i, i) for i in range(3)).apply_async()
     assert list(caught.value.failed.values()) == [too_large]
     assert caught.value.code is Code.TOO_LARGE
@@ -137,7 +137,9 @@ def test_a_partial_failure_names_what_was_not_sent(app, add, faults, pauses) -> 
 def test_a_plugin_that_raises_something_foreign_is_named(add, faults, pauses) -> None:
     faults.plan = [ZeroDivisionError("oops")]
 
-    with pytest.raises(OperationalError, match="kernel.builtins.memory.broker failed with ZeroDivisionError") as caught:
+    with pytest.raises(
+        OperationalError, match=r"kernel\.builtins\.memory\.broker failed with ZeroDivisionError"
+    ) as caught:
         add.delay(1, 2)
     assert caught.value.code is Code.INTERNAL
 

@@ -123,7 +123,7 @@ def test_waiting_inside_a_task_is_refused(app, add, worker) -> None:
 
     worker()
 
-    with pytest.raises(RuntimeError, match="Never call result.get"):
+    with pytest.raises(RuntimeError, match=r"Never call result\.get"):
         parent.delay("plain").get(timeout=WAIT)
     assert parent.delay("allowed").get(timeout=WAIT) == 2
     assert parent.delay("asked").get(timeout=WAIT) == 2

@@ -7,6 +7,7 @@ Only the ends differ: what follows a task is run instead of published, and resul
 import os
 import random
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ class EagerRun:
 
     def __init__(self, services: Services, tasks: Mapping[str, RunnableTask], *, serialize: bool) -> None:
         self.outcomes: dict[str, Outcome] = {}
+        self._waiting: deque[Call] = deque()
         self._services = services
         self._tasks = tasks
         self._serialize = serialize
@@ -46,16 +48,17 @@ class EagerRun:
 
     def run(self, calls: Sequence[Call]) -> Mapping[str, Outcome]:
         """Run the calls in order; the last outcome of each id, those of follow-ups included."""
+        self.publish(calls)
         try:
-            self.publish(calls)
+            while self._waiting:
+                self._one(self._waiting.popleft())
         finally:
             self._portal.close()
         return self.outcomes
 
     def publish(self, calls: Sequence[Call]) -> None:
-        """What a publisher does, done here."""
-        for call in calls:
-            self._one(call)
+        """What a publisher does: the calls run once the task they follow is through, its handlers included."""
+        self._waiting.extend(calls)
 
     def _one(self, call: Call) -> None:
         began = time.time()
