@@ -14,10 +14,10 @@ from kernel.builtins.serializers.json import JsonSerializer
 from kernel.contracts.broker import Consumer, Outgoing, SettleKind, SettleResult
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.pool import PoolOptions
+from kernel.engine.topology import quarantine_spec, queue_spec
 from kernel.errors import Applied, Code, DriverError
 from kernel.model.config import Config
 from kernel.model.options import TaskOptions
-from kernel.model.topology import QueueSpec
 from kernel.runtime.boot import Services
 from kernel.runtime.executor import TaskExecutor
 from kernel.runtime.node import Node, NodeOptions
@@ -174,7 +174,9 @@ class Site:
     def client(self):
         if not hasattr(self, "_client"):
             self._client = self.services()
-            self._client.broker.declare([spec_of(QUEUE, QUARANTINE), spec_of(QUARANTINE, None)], Deadline.after(5.0))
+            self._client.broker.declare(
+                [queue_spec(self._client.topology, QUEUE), quarantine_spec(self.config)], Deadline.after(5.0)
+            )
         return self._client
 
     def send(self, task="add", args=(2, 3), kwargs=None, *, body=None, content_type="application/json", **headers):
@@ -285,10 +287,6 @@ class StormyConsumer(Consumer):
 
     def close(self, release, deadline):
         self.real.close(release, deadline)
-
-
-def spec_of(name, dead_letter):
-    return QueueSpec(name, dead_letter=dead_letter)
 
 
 def provided(name, factory, options):

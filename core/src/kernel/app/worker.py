@@ -1,6 +1,7 @@
 """A worker of one application: from names and numbers to a running node."""
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, TypedDict, Unpack
@@ -76,6 +77,7 @@ class Worker:
         pool: the pool's class.
         concurrency: its size.
         node: the running node; None before :meth:`start`.
+        ready: set when the node consumes.
 
     Raises:
         TypeError: for an unknown option.
@@ -97,6 +99,7 @@ class Worker:
         self.pool: type[Pool] = self.services.plugins.pools[self.config.worker_pool]
         self.concurrency = _concurrency(self.config)
         self.node: Node | None = None
+        self.ready = threading.Event()
         self._options = options
         self._check()
 
@@ -155,7 +158,7 @@ class Worker:
             heartbeat=options.get("heartbeat", True),
             remap_term=options.get("remap_term", False),
         )
-        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options)
+        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, self.ready.set)
 
     @property
     def log_level(self) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -73,6 +73,7 @@ class Node:
         pool: where bodies run.
         factory: builds an executor in every process that runs bodies.
         options: name, queues, sizes.
+        on_ready: called when the node consumes.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class Node:
         pool: type[Pool],
         factory: ExecutorFactory,
         options: NodeOptions,
+        on_ready: Callable[[], None] | None = None,
     ) -> None:
         config = services.config
+        self._on_ready = on_ready
         self._services = services
         self._options = options
         self._inbox = Inbox()
@@ -153,6 +156,8 @@ class Node:
             self._heart.start()
         self._call_hook("kernel_worker_ready")
         logger.info("%s ready.", self._options.hostname)
+        if self._on_ready is not None:
+            self._on_ready()
 
     def _work(self) -> None:
         while self.shutdown.level is Level.RUN:
