@@ -29,7 +29,6 @@ stand, which connects to nothing, and run on a broker that comes with the kernel
 """
 
 import re
-import sys
 
 import pytest
 
@@ -298,4 +297,3 @@ def test_the_program_of_an_app(proj, run_python):
     shown = run_python("-m", "proj.kernel", "--help")
     assert shown.returncode == 0
     assert "Usage: kernel" in shown.stdout
-    assert sys.modules["proj"] is proj
