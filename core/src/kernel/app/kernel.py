@@ -8,13 +8,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from kernel.app.amqp import Amqp
 from kernel.app.autodiscovery import Packages, import_tasks
 from kernel.app.clock import LogicalClock
 from kernel.app.coroutine_task import CoroutineTask
 from kernel.app.current import holder
+from kernel.app.decorators import BoundDecorator, Decorator
 from kernel.app.group_result import GroupResult
 from kernel.app.ports import Client, Pool
 from kernel.app.registry import TaskRegistry
@@ -113,11 +114,9 @@ class Kernel:
     @overload
     def task(self, function: Callable[P, R], /) -> BaseTask[P, R]: ...
     @overload
-    def task(
-        self, function: None = None, /, *, bind: Literal[True], **options: Any
-    ) -> Callable[[Callable[Concatenate[Any, P], R]], BaseTask[P, R]]: ...
+    def task(self, function: None = None, /, *, bind: Literal[True], **options: Any) -> BoundDecorator: ...
     @overload
-    def task(self, function: None = None, /, **options: Any) -> Callable[[Callable[P, R]], BaseTask[P, R]]: ...
+    def task(self, function: None = None, /, **options: Any) -> Decorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """``@app.task`` or ``@app.task(**options)``: make a task of a function (features.md 1.18).
 

@@ -1,10 +1,12 @@
 """Tasks of libraries, which belong to every application of the process (features.md 2.2)."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from kernel.app.coroutine_task import CoroutineTask
 from kernel.app.current import holder
+from kernel.app.decorators import BoundDecorator, Decorator
 from kernel.app.task import Task
 
 P = ParamSpec("P")
@@ -53,9 +55,13 @@ class SharedTask:
 
 
 @overload
+def shared_task(function: Callable[P, Coroutine[Any, Any, T]], /) -> CoroutineTask[P, T]: ...
+@overload
 def shared_task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
-def shared_task(function: None = None, /, **options: Any) -> Callable[[Callable[..., R]], Task[..., R]]: ...
+def shared_task(function: None = None, /, *, bind: Literal[True], **options: Any) -> BoundDecorator: ...
+@overload
+def shared_task(function: None = None, /, **options: Any) -> Decorator: ...
 def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """``@shared_task``: like ``@app.task``, for code that does not know the application.
 
@@ -65,12 +71,11 @@ def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -
         TypeError: when it is applied to what is a task already.
     """
     if function is None:
-        return lambda declared: shared_task_of(declared, options)
-    return shared_task_of(function, options)
+        return partial(_shared, options=options)
+    return _shared(function, options)
 
 
-def shared_task_of(function: Callable[..., Any], options: Mapping[str, Any]) -> Task[..., Any]:
-    """Note a shared task; the object that stands for it."""
+def _shared(function: Callable[..., Any], options: Mapping[str, Any]) -> Task[..., Any]:
     if isinstance(function, (SharedTask, Task)):
         raise TypeError(f"{function!r} is a task already: write @shared_task once, directly above the function")
     if not callable(function):
@@ -78,6 +83,3 @@ def shared_task_of(function: Callable[..., Any], options: Mapping[str, Any]) -> 
     blueprint = Blueprint(function, dict(options))
     blueprints[options.get("name") or f"{function.__module__}.{function.__qualname__}"] = blueprint
     return cast("Task[..., Any]", SharedTask(blueprint))
-
-
-__all__ = ["CoroutineTask", "shared_task"]
