@@ -16,6 +16,7 @@ class KernelError(Exception):
         super().__init__(*args)
         if cure:
             self.cure = cure
+            self.add_note(cure)  # so that a plain traceback shows it, too
 
     def one_line(self) -> str:
         """What a terminal shows: the message, then the cure, on a single line."""
