@@ -143,8 +143,8 @@ class FakeExecutor(Executor):
         if job.payload == ("break", "run"):
             raise RuntimeError("broken run")
         try:
-            if isinstance(job.payload, tuple) and job.payload[0].startswith("a"):
-                return self.done(job, asyncio.run(self._limited(job)))
+            if job.payload and job.payload[0].startswith("a"):
+                return self.done(job, self._drive(job, limiter))
             if job.soft_limit is None or limiter is None:
                 return self.done(job, body(job.payload))
             with limiter.arm(job.soft_limit):
@@ -163,15 +163,29 @@ class FakeExecutor(Executor):
         except Exception as error:
             return Done(job.tag, "FAILURE", error, self.urgent)
 
+    def _drive(self, job: Job, limiter: SoftLimiter | None) -> object:
+        if job.soft_limit is None or limiter is None:
+            return asyncio.run(async_body(job.payload))
+        limited = SoftLimited(async_body(job.payload), job.soft_limit, timer=False)
+
+        async def awaited() -> object:
+            return await limited
+
+        with limiter.arm(job.soft_limit, limited.expire):
+            return asyncio.run(awaited())
+
     async def _limited(self, job: Job) -> object:
         coroutine = async_body(job.payload)
         return await (coroutine if job.soft_limit is None else SoftLimited(coroutine, job.soft_limit))
 
     def done(self, job: Job, value: object) -> Done:
-        return Done(job.tag, "SUCCESS", value, self.urgent)
+        return Done(job.tag, "SUCCESS", value, self.urgent or job.payload[:1] == ("lag",))
 
     def commit(self, finished: Sequence[Done]) -> list[Report]:
         self.commits += 1
+        for each in finished:
+            if isinstance(each.value, tuple) and each.value[:1] == ("lag",):
+                time.sleep(each.value[1])
         if any(each.value == ("break", "commit") for each in finished):
             raise OSError("the disk is full")
         if any(each.value == ("break", "length") for each in finished):

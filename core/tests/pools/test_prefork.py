@@ -1,5 +1,6 @@
 """Pool prefork: what is lost, what goes on, what is limited, and that nothing is left."""
 
+import errno
 import logging
 import os
 import random
@@ -12,6 +13,7 @@ import pytest
 from pools_fakes import Ear, Factory, FailingFactory, Trivial, job, until
 
 from kernel.builtins.pools.prefork import PreforkPool
+from kernel.builtins.pools.prefork_child import resident_kib
 from kernel.contracts.broker import SettleKind
 from kernel.contracts.pool import Job, LossCause, PoolOptions
 from kernel.errors import ImproperlyConfigured, SoftTimeLimitExceeded, WorkerLostError
@@ -224,6 +226,35 @@ def test_children_killed_at_random_lose_no_job_and_repeat_none(make) -> None:
     assert not set(ear.reports) & set(ear.losses)
 
 
+def test_a_stopped_child_delays_only_its_own_job(make) -> None:
+    pool, ear = make(size=2, tell_starts=True)
+    make_short(pool, ear)
+    pool.submit([job(1, "sleep", 0.5)])
+    ear.wait(lambda: 1 in ear.starts)
+    pid = ear.starts[1][0]
+    os.kill(pid, signal.SIGSTOP)
+    assert pool._crew is not None
+    until(lambda: any(hand.stuck(time.monotonic()) for hand in pool._crew.hands.values()))
+    drain_some = [job(tag, "value") for tag in range(10, 200)]
+    while drain_some:
+        room = pool.room()
+        pool.submit(drain_some[:room])
+        del drain_some[:room]
+        time.sleep(0.001)
+    ear.wait_for_tags(*range(10, 200))
+    assert 1 not in ear.reports
+    os.kill(pid, signal.SIGCONT)
+    assert pool.join(20)
+    assert set(ear.reports) == {1, *range(10, 200)}
+
+
+def test_bodies_larger_than_a_pipe_pass_in_both_directions(make) -> None:
+    pool, ear = make(size=2)
+    make_short(pool, ear)
+    drain(pool, [job(tag, "value", bytes([tag]) * 3_000_000) for tag in range(40)])
+    assert all(ear.value(tag) == ("value", bytes([tag]) * 3_000_000) for tag in range(40))
+
+
 # Limits
 
 
@@ -257,11 +288,11 @@ def test_a_hard_limit_ends_code_that_holds_the_interpreter(make) -> None:
     assert ear.losses[1].cause is LossCause.HARD_LIMIT
 
 
-@pytest.mark.parametrize("kind", ["sleep", "spin", "asleep"])
-def test_a_soft_limit_is_raised_in_the_body(kind: str, make) -> None:
+@pytest.mark.parametrize("kind", [("sleep",), ("spin",), ("asleep",), ("awake", "sleep")])
+def test_a_soft_limit_is_raised_in_the_body(kind: tuple[str, ...], make) -> None:
     pool, ear = make(size=1)
     (pid,) = pids(pool)
-    pool.submit([job(1, kind, 60, soft=0.2, hard=50)])
+    pool.submit([job(1, *kind, 60, soft=0.2, hard=50)])
     ear.wait_for_tags(1)
     assert isinstance(ear.value(1), SoftTimeLimitExceeded)
     assert ear.value(1).args == (0.2,)
@@ -299,10 +330,10 @@ def test_children_are_replaced_after_each_task(make) -> None:
 
 
 def test_children_that_grow_are_replaced(make) -> None:
-    pool, ear = make(size=1, max_memory_per_child_kib=120_000)
+    pool, ear = make(size=1, max_memory_per_child_kib=resident_kib() + 100_000)
     pool.submit([job(1, "pid")])
     ear.wait_for_tags(1)
-    pool.submit([job(2, "grow", 150)])
+    pool.submit([job(2, "grow", 200)])
     ear.wait_for_tags(2)
     assert ear.value(1) == ear.value(2)
     drain(pool, [job(tag, "pid") for tag in range(3, 40)])
@@ -342,6 +373,19 @@ def test_jobs_behind_surprises_everywhere_wait_for_the_first_free_child(make) ->
     ear.wait_for_tags(0, *range(2, 60))
     assert 1 not in ear.reports
     assert pool.room() >= 1
+
+
+def test_jobs_behind_a_commit_that_hangs_are_given_to_others(make) -> None:
+    pool, ear = make(size=2)
+    make_short(pool, ear)
+    jobs = [job(tag, "value") for tag in range(60)]
+    jobs[0] = job(0, "lag", 6.0)
+    began = time.monotonic()
+    pool.submit(jobs)
+    ear.wait_for_tags(*range(1, 60))
+    assert time.monotonic() - began < 5.0
+    assert 0 not in ear.reports
+    assert pool.join(20)
 
 
 def test_a_busy_child_has_no_room_however_short_its_task_was_thought(make) -> None:
@@ -494,6 +538,22 @@ def test_no_child_ever_gets_ready(caplog: pytest.LogCaptureFixture) -> None:
     pool.stop()
     assert descriptors() == files
     assert "5 times in a row" in caplog.text
+
+
+def test_a_fork_that_fails_is_tried_again(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, calls = os.fork, []
+
+    def scarce() -> int:
+        calls.append(1)
+        if len(calls) in (2, 3):  # the first one makes the nursery, which inherits this
+            raise BlockingIOError(errno.EAGAIN, "no processes left")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", scarce)
+    pool, ear = make(size=1)
+    pool.submit([job(1, "value")])
+    assert pool.join(20)
+    assert 1 in ear.reports
 
 
 def test_children_that_die_while_starting() -> None:

@@ -52,7 +52,7 @@ class Child:
     def __init__(self, link: Link, mark: Mark, executor: Executor, options: ChildOptions) -> None:
         self.link = link
         self.began_at = 0.0
-        """Monotonic start of the body in progress; 0 between bodies."""
+        """Monotonic start of the body or commit in progress in the main thread; 0 between them."""
         self._mark = mark
         self._executor = executor
         self._options = options
@@ -77,22 +77,14 @@ class Child:
             self._run(row)
         self._watch.end()
 
-    def flush(self) -> None:
-        """Commit what is finished and report it."""
-        with self._committing:
-            finished = self._uncommitted.take()
-            if not finished:
-                return
-            began = time.monotonic()
-            reports = commit_safely(self._executor, finished)
-            share = (time.monotonic() - began) / len(finished)
-            seconds = [self._seconds.pop(report.tag, 0.0) + share for report in reports]
-            rows = rows_of(reports)
+    def stand_in(self) -> None:
+        """In the watch: commit what is finished and tell starts, unless the main thread is at it."""
+        if self._committing.acquire(blocking=False):
             try:
-                self.tell(link_.REPORTS, seconds, rows)
-            except Exception:  # what pickle raises for a foreign value
-                logger.exception("A report of %s cannot be sent as it is", type(self._executor).__name__)
-                self.tell(link_.REPORTS, seconds, plain(rows))
+                self._commit()
+            finally:
+                self._committing.release()
+        self.tell_starts()
 
     def read(self, wait: bool) -> None:
         """Take what the node sent."""
@@ -100,7 +92,7 @@ class Child:
             if wait and self._inbox:
                 return  # the watch was here first
             for frame in self.link.read(wait):
-                self._obey(frame)
+                self._obey(frame, keep=1 if wait else 0)
 
     def tell(self, kind: str, *content: Any) -> None:
         """Send a frame; starts noted so far go with it, ahead."""
@@ -115,20 +107,46 @@ class Child:
                 starts, self._starts = self._starts, []
                 self.link.send((link_.STARTS, starts))
 
+    def _flush(self) -> None:
+        """In the main thread: commit what is finished; the watch stands in if that takes long."""
+        if not self._uncommitted:
+            return
+        self.began_at = time.monotonic()
+        if self._watch.asleep:
+            self._watch.wake()
+        with self._committing:
+            self._commit()
+        self.began_at = 0.0
+
+    def _commit(self) -> None:
+        finished = self._uncommitted.take()
+        if not finished:
+            return
+        began = time.monotonic()
+        reports = commit_safely(self._executor, finished)
+        share = (time.monotonic() - began) / len(finished)
+        seconds = [self._seconds.pop(report.tag, 0.0) + share for report in reports]
+        rows = rows_of(reports)
+        try:
+            self.tell(link_.REPORTS, seconds, rows)
+        except Exception:  # what pickle raises for a foreign value
+            logger.exception("A report of %s cannot be sent as it is", type(self._executor).__name__)
+            self.tell(link_.REPORTS, seconds, plain(rows))
+
     def _next(self) -> Row | None:
         while not self._worn_out():
             if self._inbox:
                 if self._uncommitted.due(time.monotonic()):
-                    self.flush()
+                    self._flush()
                 try:
                     return self._inbox.popleft()
                 except IndexError:  # given back meanwhile
                     continue
-            self.flush()
+            self._flush()
             if self._stopped or self.link.ended:
                 return None
             self.read(wait=True)
-        self.flush()
+        self._flush()
         self.tell(link_.BYE)
         return None
 
@@ -149,20 +167,24 @@ class Child:
         self._uncommitted.add(job.tag, finished, ended_ns / 1e9)
         self._done += 1
 
-    def _obey(self, frame: link_.Frame) -> None:
+    def _obey(self, frame: link_.Frame, keep: int) -> None:
         match frame:
             case (link_.JOBS, rows):
                 self._inbox.extend(rows)
             case (link_.RECALL,):
-                self._give_back()
+                self._give_back(keep)
             case (link_.STOP,):
                 self._stopped = True
                 self._inbox.clear()
 
-    def _give_back(self) -> None:
-        """Everything that has not begun; the main thread may take from the other side of the inbox meanwhile."""
+    def _give_back(self, keep: int) -> None:
+        """Everything that has not begun; the main thread may take from the other side of the inbox meanwhile.
+
+        When it is the main thread that reads, it is about to begin the first job and keeps it: or jobs that are slow
+        to travel could be asked back for ever.
+        """
         tags: list[int] = []
-        while self._inbox:
+        while len(self._inbox) > keep:
             try:
                 tags.append(self._inbox.pop()[0])
             except IndexError:
@@ -181,7 +203,7 @@ class Child:
 
 
 class _Watch:
-    """Stands in for the main thread while that is inside a long body."""
+    """Stands in for the main thread while that is inside a long body or commit."""
 
     def __init__(self, child: Child) -> None:
         self.asleep = False
@@ -229,8 +251,7 @@ class _Watch:
 
     def _stand_in(self) -> None:
         child = self._child
-        child.flush()
-        child.tell_starts()
+        child.stand_in()
         if child.link.ended:
             self._woken.wait(_LOOK_S)
             return

@@ -162,7 +162,7 @@ class Crew:
         """Read what a child sent, and send what waits for it."""
         if hand.link is None:
             return
-        hand.link.flush()
+        hand.flush(now)
         for frame in hand.link.read(wait=False):
             self._obey(hand, frame, now)
         if hand.link.ended and not hand.leaving:

@@ -106,6 +106,12 @@ class Hand:
                         bad += self.give([job])
         return bad
 
+    def flush(self, now: float) -> None:
+        """Send more of what its pipe did not take: it reads, so it is not stuck."""
+        if self.link is not None and self.link.waiting:
+            self.link.flush()
+            self._heard_at = now
+
     def leave(self, due: float) -> None:
         """It ends in an orderly way, until then."""
         self.leaving = self.orderly = True

@@ -113,5 +113,6 @@ class Link:
                 at += _HEAD.size
                 frames.append(pickle.loads(view[at : at + length]))  # noqa: S301 - from our own child or parent, over a private pipe
                 at += length
-        del self._came[:at]
+        if at:  # deleting nothing would still move all of a large unfinished frame
+            del self._came[:at]
         return frames
