@@ -12,7 +12,7 @@ READY := .venv/.ready
 .PHONY: help demo test check conformance bench wheels docs
 
 demo: $(READY) ## count every text file below DIR with two workers, one of which is killed on the way
-	@$(BIN)/python examples/textstats/run.py $(if $(DIR),"$(DIR)")
+	@$(BIN)/python examples/textstats/run.py $${DIR:+"$$DIR"}
 
 test: $(READY) ## run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
