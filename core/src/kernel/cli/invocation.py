@@ -37,6 +37,7 @@ class Invocation:
     color: bool | None = None
     quiet: bool = False
     given_app: Kernel | None = None
+    _added: click.Group | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, options: Mapping[str, Any], environment: Mapping[str, str]) -> "Invocation":
@@ -100,18 +101,25 @@ class Invocation:
         return settings
 
     def plugin_commands(self) -> Mapping[str, click.Command]:
-        """Commands that configured plugins add (hook ``kernel_commands``).
+        """Commands that configured plugins add (hook ``kernel_commands``), asked for once.
 
         A plugin that cannot be loaded is told on the error stream and adds nothing: it must not keep any other
         command from working.
         """
-        added = click.Group()
-        try:
-            config = self.settings().snapshot()
-            if not config.plugins:
-                return {}
-            plugins = load_plugins(config.plugins, disabled=config.disable_plugins)
-            call_hook(plugins, "kernel_commands", group=added)
-        except KernelError as error:
-            click.echo(f"kernel: commands of plugins are missing: {error.one_line()}", err=True)
-        return added.commands
+        if self._added is None:
+            self._added = click.Group()
+            with _told():
+                config = self.settings().snapshot()
+                for name in config.plugins:
+                    with _told():
+                        plugins = load_plugins([name], disabled=config.disable_plugins)
+                        call_hook(plugins, "kernel_commands", group=self._added)
+        return self._added.commands
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except KernelError as error:
+        click.echo(f"kernel: commands of plugins are missing: {error.one_line()}", err=True)

@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
         rows += [(name, self.commands[name].get_short_help_str()) for name in super().list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-        added = self._extra(ctx)
+        added = [(name, each.get_short_help_str()) for name, each in self._extra(ctx).items() if name not in self._lazy]
         if added:
             with formatter.section("Commands of plugins"):
-                formatter.write_dl([(name, command.get_short_help_str()) for name, command in added.items()])
+                formatter.write_dl(added)
