@@ -476,6 +476,9 @@ def test_stop_after_prepare_leaves_nothing() -> None:
     pool = PreforkPool(PoolOptions(), Factory(), Ear())
     pool.prepare()
     nursery = pool._nursery
+    assert pool.withdraw() == []
+    assert pool.outstanding() == frozenset()
+    assert pool.join(1.0)
     pool.stop()
     assert not alive(nursery)
     assert descriptors() == files

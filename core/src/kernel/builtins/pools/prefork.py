@@ -202,8 +202,9 @@ class PreforkPool(Pool):
         return self._crew is None or not (self._crew.tags() or self._crew.told or self._telling)
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full of wishes to wake: it will
-            os.write(self._wakes, b"!")
+        if self._thread is not None:
+            with contextlib.suppress(BlockingIOError):  # full of wishes to wake: it will
+                os.write(self._wakes, b"!")
 
     def _serve(self, crew: Crew) -> None:
         """The pool's thread: hears children and the nursery, keeps limits, tells the listener."""
