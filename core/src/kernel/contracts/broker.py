@@ -169,7 +169,10 @@ class Consumer(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """Make a blocked ``receive`` return soon. Callable from any thread and from a signal handler."""
+        """Make a blocked ``receive`` return soon, or the next one when none is blocked: a wake-up is never lost.
+
+        Callable from any thread and from a signal handler.
+        """
 
     @abstractmethod
     def close(self, release: bool, deadline: Deadline) -> None:

@@ -5,17 +5,15 @@ import time
 from contextlib import suppress
 
 from kernel.contracts.broker import Delivery
-from kernel.contracts.pool import Job, Pool
+from kernel.contracts.pool import Pool
 from kernel.errors import DriverError
-from kernel.runtime.copies import Copies
+from kernel.runtime.desk import Desk
 from kernel.runtime.events import EventDispatcher
-from kernel.runtime.executor import Payload
 from kernel.runtime.finish import Finish
 from kernel.runtime.inbox import Inbox
-from kernel.runtime.intake import Desk, Intake
-from kernel.runtime.ledger import Entry
+from kernel.runtime.intake import Intake
+from kernel.runtime.jobs import job_of
 from kernel.runtime.link import Link
-from kernel.runtime.request import delivery_info
 
 logger = logging.getLogger("kernel.worker")
 
@@ -24,6 +22,7 @@ LONGEST_WAIT_S = 10.0
 
 _UNSETTLED_WAIT_S = 0.2
 _MOST_WAITING = 10_000
+"""Messages held here until they are due; reached only with brokers that cannot delay what is given back."""
 
 
 class ConsumerLoop:
@@ -33,10 +32,9 @@ class ConsumerLoop:
         link: the connection.
         pool: where bodies run.
         inbox: news for the loop.
-        desk: ledger, settlement, endings, waiting messages, leases.
+        desk: ledger, settlement, endings, copies, waiting messages.
         intake: admits what was received.
         finish: reads the news.
-        copies: publishes what was acknowledged early and must go back.
         events: task events; None when they are off.
     """
 
@@ -48,7 +46,6 @@ class ConsumerLoop:
         desk: Desk,
         intake: Intake,
         finish: Finish,
-        copies: Copies,
         events: EventDispatcher | None,
     ) -> None:
         self._link = link
@@ -57,7 +54,6 @@ class ConsumerLoop:
         self._desk = desk
         self._intake = intake
         self._finish = finish
-        self._copies = copies
         self._events = events
 
     def turn(self) -> None:
@@ -72,16 +68,17 @@ class ConsumerLoop:
             self._finish.take(self._inbox.wait(self._pause(self._link.retry_in())))
             return
         room = self._pool.room() - self._desk.settlement.starting
-        if room > 0 and len(self._desk.waiting) < _MOST_WAITING:
+        if room > 0:
             self._take(room)
         else:
             self._finish.take(self._inbox.wait(self._pause(LONGEST_WAIT_S)))
 
     def flush(self) -> None:
         """Write what is due: results of the node's own, settlements, copies, events."""
-        self._desk.endings.flush()
+        for settle, tag in self._desk.endings.flush():
+            self._desk.settle(settle, tag)
+        self._desk.copies.flush()
         self._desk.settlement.flush()
-        self._copies.flush()
         if self._events is not None:
             self._events.flush()
         self._submit()
@@ -96,21 +93,27 @@ class ConsumerLoop:
     @property
     def unwritten(self) -> int:
         """Settlements, results and copies that wait for a server."""
-        return len(self._desk.settlement) + len(self._desk.endings) + len(self._copies)
+        return len(self._desk.settlement) + len(self._desk.endings) + len(self._desk.copies)
 
     def _take(self, room: int) -> None:
-        caps = self._link.capabilities
         due = self._desk.waiting.take_due(time.time(), room)
         if due:
-            self._intake.take_due(due, caps)
-        deliveries = self._receive(room - len(due), blocking=not due) if room > len(due) else []
+            self._intake.take_due(due)
+        deliveries = self._receive(room - len(due), blocking=not due)
         if deliveries:
-            self._intake.take(deliveries, caps)
+            self._intake.take(deliveries)
         if due or deliveries:
+            self._desk.copies.flush()
             self._desk.settlement.flush()
             self._submit()
 
     def _receive(self, room: int, *, blocking: bool) -> list[Delivery]:
+        """At most ``room`` messages; none while too many wait here for their time."""
+        if room <= 0:
+            return []
+        if len(self._desk.waiting) >= _MOST_WAITING:
+            self._finish.take(self._inbox.wait(self._pause(LONGEST_WAIT_S) if blocking else 0.0))
+            return []
         self._inbox.listen(self._link.wake)
         try:
             # Whatever arrives from here on wakes the broker; what arrived before is seen here.
@@ -124,7 +127,7 @@ class ConsumerLoop:
         if entries:
             for entry in entries:
                 self._desk.ledger.add(entry)
-            self._pool.submit([_job(entry) for entry in entries])
+            self._pool.submit([job_of(entry) for entry in entries])
 
     def _pause(self, longest_s: float) -> float:
         """How long nothing needs the loop."""
@@ -135,20 +138,3 @@ class ConsumerLoop:
         if self.unwritten:
             pause = min(pause, _UNSETTLED_WAIT_S)
         return max(0.0, pause)
-
-
-def _job(entry: Entry) -> Job:
-    delivery, run = entry.delivery, entry.run
-    message = delivery.message
-    payload = Payload(
-        entry.headers,
-        message.body,
-        message.content_type,
-        message.content_encoding,
-        delivery_info(entry),
-        message.correlation_id,
-        message.reply_to,
-        message.properties,
-        delivery.attempt,
-    )
-    return Job(entry.tag, run.task, run.id, payload, run.soft_limit, run.hard_limit)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.contracts.backend import Record, StoreMode
-from kernel.contracts.broker import Settle
+from kernel.contracts.broker import Delivery, Settle
 from kernel.contracts.deadline import Deadline
 from kernel.engine.backoff import reconnect_delay
 from kernel.engine.records import failure_request
 from kernel.errors import DriverError, KernelError
 from kernel.model import states
+from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.boot import Services
-from kernel.runtime.settlement import Settlement
 
 logger = logging.getLogger("kernel.worker")
 
@@ -27,89 +27,131 @@ _STORE_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a task ended without its body: what to store, then how to settle (None when it was acknowledged before).
+    """How a task ended without its body.
 
-    ``tag`` is the lease's, when it is watched. ``ignored`` leaves the result out.
+    Attributes:
+        delivery: its message.
+        headers: the message's headers.
+        error: what to store.
+        state: the state to store.
+        ignored: nothing is stored.
     """
 
+    delivery: Delivery
     headers: Mapping[str, Any]
     error: KernelError
     state: str = states.FAILURE
-    settle: Settle | None = None
-    tag: int | None = None
     ignored: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One ending on its way.
+
+    ``stored`` is False until the record is written, or turned away because a final one is there; ``follow`` is True
+    when errbacks are to be sent.
+    """
+
+    ending: Ending
+    record: Record
+    settle: Settle | None
+    tag: int | None
+    stored: bool = False
+    follow: bool = False
+
+
 class Endings:
-    """Waits for the result store, then hands the settlement on.
+    """Stores results, sends the errbacks of failures, and only then lets the delivery be settled.
 
     Args:
-        services: records and the result backend; without a backend nothing is stored.
-        settlement: where deliveries are settled.
+        services: records and the result backend.
+        aftermath: errbacks.
         node: name of the node, for extended results.
     """
 
-    def __init__(self, services: Services, settlement: Settlement, node: str) -> None:
+    def __init__(self, services: Services, aftermath: Aftermath, node: str) -> None:
         self._services = services
-        self._settlement = settlement
+        self._aftermath = aftermath
         self._node = node
-        self._waiting: list[tuple[Ending, Record]] = []
+        self._waiting: list[_Waiting] = []
         self._failures = 0
         self._retry_at = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, ending: Ending) -> None:
-        """End this task."""
-        if ending.ignored or self._services.backend_url is None:
-            self._settle(ending)
-            return
+    @property
+    def enabled(self) -> bool:
+        """Whether results are stored at all."""
+        return self._services.backend_url is not None
+
+    def add(self, ending: Ending, settle: Settle | None, tag: int | None) -> None:
+        """Store this with the next :meth:`flush`; then ``settle``, whose lease is that of ``tag``."""
         request = failure_request(ending.headers, str(ending.headers.get("id")))
         record = self._services.records.failure(request, ending.error, None, self._node, time.time(), ending.state)
-        self._waiting.append((ending, record))
+        self._waiting.append(_Waiting(ending, record, settle, tag))
 
-    def flush(self) -> None:
-        """Store what waits, unless the store failed a moment ago; then settle."""
+    def flush(self) -> list[tuple[Settle, int | None]]:
+        """Store what waits, unless that failed a moment ago.
+
+        Returns:
+            Settlements, with the tags of their leases, that may be made now.
+        """
         if not self._waiting or time.monotonic() < self._retry_at:
-            return
+            return []
         waiting, self._waiting = self._waiting, []
         try:
-            failed = self._store([record for _, record in waiting])
-        except DriverError as error:
-            self._later(waiting, error)
-            return
-        again: list[tuple[Ending, Record]] = []
-        reason: DriverError | None = None
-        for i, (ending, record) in enumerate(waiting):
-            problem = failed.get(i)
-            if problem is not None and problem.retryable:
-                again.append((ending, record))
-                reason = problem
-                continue
-            if problem is not None:
-                logger.error("The result of task %s could not be stored: %s", record.id, problem.one_line())
-            self._settle(ending)
-        if reason is not None:
-            self._later(again, reason)
-        else:
+            left, problem = self._write(waiting)
+        except KernelError as error:
+            left, problem = waiting, error
+        if problem is None:
             self._failures = 0
+        else:
+            self._later(left, problem)
+        return [(each.settle, each.tag) for each in waiting if each.settle is not None and each not in left]
 
-    def _store(self, records: list[Record]) -> dict[int, DriverError]:
+    def _write(self, waiting: list[_Waiting]) -> tuple[list[_Waiting], KernelError | None]:
+        """Store, then send errbacks; those that are to be written later, and why."""
+        errors = self._store([each for each in waiting if not each.stored])
+        left: list[_Waiting] = []
+        problem: KernelError | None = None
+        for each in waiting:
+            error = errors.get(each) or self._follow(each)
+            if isinstance(error, DriverError) and error.retryable:
+                left.append(each)
+                problem = error
+            elif error is not None:
+                logger.error("The end of task %s could not be written: %s", each.record.id, error.one_line())
+        return left, problem
+
+    def _store(self, waiting: list[_Waiting]) -> dict[_Waiting, DriverError]:
         backend = self._services.backend
-        if backend is None:
-            return {}
-        results = backend.store(records, StoreMode.IF_NOT_FINAL, Deadline.after(_STORE_TIMEOUT_S))
-        return {i: result.error for i, result in enumerate(results) if result.error is not None}
+        errors: dict[_Waiting, DriverError] = {}
+        if backend is None or not waiting:
+            return errors
+        deadline = Deadline.after(_STORE_TIMEOUT_S)
+        results = backend.store([each.record for each in waiting], StoreMode.IF_NOT_FINAL, deadline)
+        for each, result in zip(waiting, results, strict=True):
+            if result.error is not None:
+                errors[each] = result.error
+            else:
+                each.stored = True
+                each.follow = result.stored and each.ending.state == states.FAILURE
+        return errors
 
-    def _later(self, waiting: list[tuple[Ending, Record]], error: DriverError) -> None:
-        self._waiting[:0] = waiting
+    def _follow(self, waiting: _Waiting) -> KernelError | None:
+        ending = waiting.ending
+        if not waiting.follow:
+            return None
+        try:
+            self._aftermath.follow(ending.delivery, ending.headers, ending.error)
+        except KernelError as error:
+            return error
+        return None
+
+    def _later(self, left: list[_Waiting], error: KernelError) -> None:
+        self._waiting[:0] = left
         self._failures += 1
         delay = reconnect_delay(self._failures, random.uniform)
         self._retry_at = time.monotonic() + delay
-        logger.error("%d results wait for the result store: %s Trying again in %.1f s.",
-                     len(waiting), error.one_line(), delay)  # fmt: skip
-
-    def _settle(self, ending: Ending) -> None:
-        if ending.settle is not None:
-            self._settlement.settle(ending.settle, ending.tag)
+        logger.error("%d results wait for a server: %s Trying again in %.1f s.", len(left), error.one_line(), delay)

@@ -10,10 +10,9 @@ from kernel.engine.loss import LossPlan, Lost, on_loss
 from kernel.engine.quarantine import again, copy_for
 from kernel.errors import TaskError, TimeLimitExceeded
 from kernel.model import states
-from kernel.runtime.copies import Copies
+from kernel.runtime.desk import Desk
 from kernel.runtime.endings import Ending
 from kernel.runtime.inbox import LeaseGone, News, Started
-from kernel.runtime.intake import Desk
 from kernel.runtime.ledger import Entry
 from kernel.runtime.request import Request
 
@@ -25,15 +24,11 @@ class Finish:
 
     Args:
         desk: where deliveries are settled and results stored.
-        copies: sends again what was acknowledged early.
-        quarantine: name of the quarantine queue.
         delivery_limit: executors one message may cost (``task_delivery_limit``).
     """
 
-    def __init__(self, desk: Desk, copies: Copies, quarantine: str, delivery_limit: int) -> None:
+    def __init__(self, desk: Desk, delivery_limit: int) -> None:
         self._desk = desk
-        self._copies = copies
-        self._quarantine = quarantine
         self._delivery_limit = delivery_limit
         self.cold = False
 
@@ -56,9 +51,9 @@ class Finish:
         if entry.gone:
             return
         if entry.settled:
-            self._copies.add(again(entry.delivery.message, entry.delivery.message.queue))
+            self._desk.copies.add(again(entry.delivery.message, entry.delivery.message.queue))
         else:
-            self._desk.settlement.settle(Settle(entry.delivery, SettleKind.RELEASE, started=False), entry.tag)
+            self._desk.settle(Settle(entry.delivery, SettleKind.RELEASE, started=False), entry.tag)
 
     def end_remaining(self) -> None:
         """After a cold stop: whatever still has no report was running and is gone."""
@@ -74,7 +69,7 @@ class Finish:
         self._desk.tell.reported(report)
         if not entry.settled:
             settle = Settle(entry.delivery, report.settlement, report.seconds, report.reason)
-            self._desk.settlement.settle(settle, entry.tag)
+            self._desk.settle(settle, entry.tag)
         elif not entry.gone:
             self._put_back(entry, report)
         if entry.request is not None:
@@ -87,9 +82,9 @@ class Finish:
         """
         message = entry.delivery.message
         if report.settlement is SettleKind.REJECT and report.state != states.FAILURE:
-            self._copies.add(copy_for(message, self._quarantine, report.reason))
+            self._desk.copies.add(copy_for(message, self._desk.quarantine, report.reason))
         elif report.settlement is SettleKind.RELEASE:
-            self._copies.add(again(message, message.queue, report.seconds))
+            self._desk.copies.add(again(message, message.queue, report.seconds))
 
     def _lost(self, loss: Loss) -> None:
         entry = self._desk.ledger.pop(loss.tag)
@@ -115,11 +110,10 @@ class Finish:
         if decided.kind is not None:
             settle = Settle(entry.delivery, decided.kind, reason=decided.reason)
         if decided.error is not None:
-            self._desk.endings.add(
-                Ending(entry.headers, decided.error, decided.state, settle, entry.tag, _ignored(entry))
-            )
+            ending = Ending(entry.delivery, entry.headers, decided.error, decided.state, _ignored(entry))
+            self._desk.end(ending, settle, entry.tag)
         elif settle is not None:
-            self._desk.settlement.settle(settle, entry.tag)
+            self._desk.settle(settle, entry.tag)
 
     def _started(self, started: Started) -> None:
         entry = self._desk.ledger.get(started.tag)

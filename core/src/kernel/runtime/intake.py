@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.contracts.broker import Delivery, Settle, SettleKind
-from kernel.contracts.capabilities import BrokerCaps
 from kernel.engine.admit import Expired, Later, Malformed, Rules, Run, Unknown, Verdict, admit
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.codec import Codec
@@ -15,30 +14,18 @@ from kernel.errors import CodecError, InvalidTaskError, NotRegistered, TaskRevok
 from kernel.model import states
 from kernel.model.message import read_body
 from kernel.model.options import TaskOptions
-from kernel.runtime.endings import Ending, Endings
-from kernel.runtime.lease import LeaseKeeper
-from kernel.runtime.ledger import Entry, Ledger
+from kernel.runtime.desk import Desk
+from kernel.runtime.endings import Ending
+from kernel.runtime.ledger import Entry
 from kernel.runtime.request import Request
-from kernel.runtime.settlement import Settlement, release
-from kernel.runtime.tell import Tell
-from kernel.runtime.waiting import Waiting
 
 logger = logging.getLogger("kernel.worker")
 
+_SLACK = 3
+"""A broker that cannot take attempts back has counted deliveries that never began, too: at every shutdown, say."""
+
 HOLD_S = 1.0
 """A message due within this time waits here; one due later goes back to the broker with a delay."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where the verdicts are carried out."""
-
-    ledger: Ledger
-    settlement: Settlement
-    endings: Endings
-    waiting: Waiting
-    leases: LeaseKeeper
-    tell: Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +82,25 @@ class Intake:
         self._codec = codec
         self._desk = desk
 
-    def take(self, deliveries: Sequence[Delivery], caps: BrokerCaps) -> None:
+    def take(self, deliveries: Sequence[Delivery]) -> None:
         """Admit newly received messages."""
         now = time.time()
         late: list[tuple[int, Delivery]] = []
         for delivery in deliveries:
             tag = self._desk.ledger.next_tag()
-            if self._sort(tag, delivery, caps, now):
+            if self._sort(tag, delivery, now):
                 late.append((tag, delivery))
         if late:
             self._desk.leases.watch(late)
 
-    def take_due(self, due: Sequence[tuple[int, Delivery]], caps: BrokerCaps) -> None:
+    def take_due(self, due: Sequence[tuple[int, Delivery]]) -> None:
         """Admit messages that waited here until now; their leases are watched already."""
         now = time.time()
         for tag, delivery in due:
-            if not self._sort(tag, delivery, caps, now):
+            if not self._sort(tag, delivery, now):
                 self._desk.leases.forget(tag)
 
-    def _sort(self, tag: int, delivery: Delivery, caps: BrokerCaps, now: float) -> bool:
+    def _sort(self, tag: int, delivery: Delivery, now: float) -> bool:
         """Carry out the verdict on one message; whether its lease must be kept from now on."""
         headers = delivery.message.headers or {}
         verdict: Verdict
@@ -127,14 +114,15 @@ class Intake:
             listed = self._tasks[verdict.task]
             return self._run(Entry(tag, delivery, headers, verdict, listed.options, received_at=now), listed)
         if isinstance(verdict, Later):
-            return self._wait(tag, delivery, verdict.delay_s, caps, now)
+            return self._wait(tag, delivery, verdict.delay_s, now)
         self._refuse(delivery, headers, verdict)
         return False
 
     def _run(self, entry: Entry, listed: Listed) -> bool:
         attempt = entry.delivery.attempt
-        if attempt is not None and attempt > self._delivery_limit:
-            self._poison(entry, attempt)
+        limit = self._delivery_limit if self._desk.caps.uncount else self._delivery_limit * _SLACK
+        if attempt is not None and attempt > limit:
+            self._poison(entry, attempt, limit)
             return False
         if listed.request is not None:
             entry.request = listed.request(listed.task, entry, self._catalogue.hostname)
@@ -145,39 +133,39 @@ class Intake:
         self._desk.settlement.begin(entry)
         return False
 
-    def _wait(self, tag: int, delivery: Delivery, delay_s: float, caps: BrokerCaps, now: float) -> bool:
-        if delay_s <= HOLD_S or not caps.nack_delay:
+    def _wait(self, tag: int, delivery: Delivery, delay_s: float, now: float) -> bool:
+        if delay_s <= HOLD_S or not self._desk.caps.nack_delay:
             self._desk.waiting.add(now + delay_s, tag, delivery)
             return True
-        longest = caps.limits.max_delay_s
-        self._desk.settlement.settle(release(delivery, delay_s if longest is None else min(delay_s, longest)))
+        self._desk.postpone(delivery, delay_s)
         return False
 
     def _refuse(self, delivery: Delivery, headers: Mapping[str, Any], verdict: Expired | Unknown | Malformed) -> None:
-        desk = self._desk
+        desk, ignored = self._desk, headers.get("ignore_result") is True
         match verdict:
             case Malformed(reason):
-                logger.error("Message %s of queue %s is no task message and is quarantined: %s",
-                             delivery.message.id, delivery.message.queue, reason)  # fmt: skip
-                desk.settlement.settle(Settle(delivery, SettleKind.REJECT, reason=reason, started=False))
+                logger.error(
+                    "Message %s of queue %s is no task message and is quarantined: %s",
+                    delivery.message.id, delivery.message.queue, reason,
+                )  # fmt: skip
+                desk.settle(Settle(delivery, SettleKind.REJECT, reason=reason, started=False))
             case Unknown(task, task_id):
-                reason = f"unknown task {task!r}"
-                settle = Settle(delivery, SettleKind.REJECT, reason=reason, started=False)
                 desk.tell.unknown(task, task_id, delivery.message.queue)
-                desk.endings.add(Ending(headers, NotRegistered(task), settle=settle, ignored=_ignored(headers)))
+                reject = Settle(delivery, SettleKind.REJECT, reason=f"unknown task {task!r}", started=False)
+                desk.end(Ending(delivery, headers, NotRegistered(task), ignored=ignored), reject)
             case Expired(task, task_id):
-                settle = Settle(delivery, SettleKind.ACK, started=False)
                 desk.tell.expired(task, task_id)
                 error = TaskRevokedError("expired")
-                desk.endings.add(Ending(headers, error, states.REVOKED, settle, ignored=_ignored(headers)))
+                acknowledge = Settle(delivery, SettleKind.ACK, started=False)
+                desk.end(Ending(delivery, headers, error, states.REVOKED, ignored), acknowledge)
 
-    def _poison(self, entry: Entry, attempt: int) -> None:
+    def _poison(self, entry: Entry, attempt: int, limit: int) -> None:
         """It was delivered more often than it may kill: whole nodes died of it before one could say so (pains P05)."""
-        reason = f"delivered {attempt} times without an answer; limit: {self._delivery_limit}"
-        error = WorkerLostError(f"{entry.title} was {reason}.")
-        settle = Settle(entry.delivery, SettleKind.REJECT, reason=reason)
+        reason = f"delivered {attempt} times without an answer; limit: {limit}"
         self._desk.tell.quarantined(entry, reason)
-        self._desk.endings.add(Ending(entry.headers, error, settle=settle, ignored=_ignored(entry.headers)))
+        error = WorkerLostError(f"{entry.title} was {reason}.")
+        ending = Ending(entry.delivery, entry.headers, error, ignored=entry.headers.get("ignore_result") is True)
+        self._desk.end(ending, Settle(entry.delivery, SettleKind.REJECT, reason=reason))
 
     def _headers_in_body(self, delivery: Delivery) -> Mapping[str, Any]:
         """The headers of a protocol 1 message, which stand in its body (wire.md 4).
@@ -192,7 +180,3 @@ class Intake:
             message.body, message.content_type, message.content_encoding, headers.get("compression")
         )
         return read_body(headers, payload).headers
-
-
-def _ignored(headers: Mapping[str, Any]) -> bool:
-    return headers.get("ignore_result") is True

@@ -15,14 +15,16 @@ from kernel.engine.ratelimit import TokenBucket, parse_rate
 from kernel.engine.topology import quarantine_spec, queue_spec
 from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
+from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.boot import Services
 from kernel.runtime.consumer import ConsumerLoop
 from kernel.runtime.copies import Copies
+from kernel.runtime.desk import Desk
 from kernel.runtime.endings import Endings
 from kernel.runtime.events import EventDispatcher, Heart
 from kernel.runtime.finish import Finish
 from kernel.runtime.inbox import Inbox
-from kernel.runtime.intake import Catalogue, Desk, Intake, Listed
+from kernel.runtime.intake import Catalogue, Intake, Listed
 from kernel.runtime.lease import LeaseKeeper
 from kernel.runtime.ledger import Ledger
 from kernel.runtime.link import Link, LinkPolicy
@@ -97,23 +99,13 @@ class Node:
         self.ledger = Ledger()
         events = EventDispatcher(self._link, services.codec, config, options.hostname)
         self._heart = Heart(events, self.ledger, config.namespace) if options.heartbeat else None
-        settlement = Settlement(self._link, self._leases)
-        self.desk = Desk(
-            self.ledger,
-            settlement,
-            Endings(services, settlement, options.hostname),
-            Waiting(),
-            self._leases,
-            Tell(events if options.task_events else None),
-        )
-        copies = Copies(self._link)
+        self.desk = self._make_desk(tasks, events if options.task_events else None)
         catalogue = _catalogue(tasks, config, options.hostname)
-        self._finish = Finish(self.desk, copies, quarantine_spec(config).name, config.task_delivery_limit)
-        self._copies = copies
+        self._finish = Finish(self.desk, config.task_delivery_limit)
         self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched)
         intake = Intake(catalogue, services.codec, self.desk)
         self._loop = ConsumerLoop(
-            self._link, self.pool, self._inbox, self.desk, intake, self._finish, copies,
+            self._link, self.pool, self._inbox, self.desk, intake, self._finish,
             events if options.task_events else None,
         )  # fmt: skip
 
@@ -211,10 +203,25 @@ class Node:
         self._loop.flush()
         while self._loop.unwritten and time.monotonic() < deadline:
             self._loop.drain(_DRAIN_TURN_S / 5.0)
-        self._copies.abandon()
+        self.desk.copies.abandon()
         if len(self.desk.settlement):
             logger.error("%d deliveries could not be settled; they come back when their leases end.",
                          len(self.desk.settlement))  # fmt: skip
+
+    def _make_desk(self, tasks: Mapping[str, RunnableTask], events: EventDispatcher | None) -> Desk:
+        settlement = Settlement(self._link, self._leases)
+        hostname = self._options.hostname
+        return Desk(
+            link=self._link,
+            ledger=self.ledger,
+            settlement=settlement,
+            copies=Copies(self._link, settlement),
+            endings=Endings(self._services, Aftermath(self._services, tasks, hostname), hostname),
+            waiting=Waiting(),
+            leases=self._leases,
+            tell=Tell(events),
+            quarantine=quarantine_spec(self._services.config).name,
+        )
 
     def _call_hook(self, name: str) -> None:
         call_hook(self._services.plugins, name, node=self._options.hostname)

@@ -10,6 +10,7 @@ from typing import Any
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.failure import ExceptionInfo
 from kernel.errors import ImproperlyConfigured
+from kernel.runtime.jobs import delivery_info
 from kernel.runtime.ledger import Entry
 
 _DEFAULT = "kernel.worker.request:Request"
@@ -33,7 +34,7 @@ class Request:
         self.id = entry.run.id
         self.name = entry.run.task
         self.headers: Mapping[str, Any] = entry.headers
-        self.delivery_info: Mapping[str, Any] = delivery_info(entry)
+        self.delivery_info: Mapping[str, Any] = delivery_info(entry.delivery)
         self.time_limits = (entry.run.hard_limit, entry.run.soft_limit)
         self.hostname = hostname
 
@@ -54,17 +55,6 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.name}[{self.id}]>"
-
-
-def delivery_info(entry: Entry) -> dict[str, Any]:
-    """Where a delivery came from, as ``request.delivery_info`` shows it."""
-    message = entry.delivery.message
-    return {
-        "exchange": message.exchange,
-        "routing_key": message.routing_key or message.queue,
-        "priority": message.priority or 0,
-        "redelivered": bool(entry.delivery.redelivered),
-    }
 
 
 def request_class(task: RunnableTask) -> type[Request] | None:

@@ -1,0 +1,77 @@
+"""Where decisions about deliveries are carried out."""
+
+from dataclasses import dataclass
+
+from kernel.contracts.broker import Delivery, Settle, SettleKind
+from kernel.contracts.capabilities import BrokerCaps
+from kernel.engine.quarantine import again, copy_for
+from kernel.runtime.copies import Copies
+from kernel.runtime.endings import Ending, Endings
+from kernel.runtime.lease import LeaseKeeper
+from kernel.runtime.ledger import Ledger
+from kernel.runtime.link import Link
+from kernel.runtime.settlement import Settlement
+from kernel.runtime.tell import Tell
+from kernel.runtime.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The parts of a node that act, with what the broker lacks made up for.
+
+    Attributes:
+        link: the connection.
+        ledger: what runs.
+        settlement: settles deliveries.
+        copies: sends messages again.
+        endings: stores results of the node's own.
+        waiting: messages due in a moment.
+        leases: keeps leases.
+        tell: log and events.
+        quarantine: name of the quarantine queue.
+    """
+
+    link: Link
+    ledger: Ledger
+    settlement: Settlement
+    copies: Copies
+    endings: Endings
+    waiting: Waiting
+    leases: LeaseKeeper
+    tell: Tell
+    quarantine: str
+
+    @property
+    def caps(self) -> BrokerCaps:
+        """What the broker can do."""
+        return self.link.capabilities
+
+    def settle(self, settle: Settle, tag: int | None = None) -> None:
+        """Settle a delivery; where the broker has no dead letters, a copy goes into quarantine first."""
+        if settle.kind is SettleKind.REJECT and not self.caps.dlq:
+            copy = copy_for(settle.delivery.message, self.quarantine, settle.reason)
+            self.copies.add(copy, Settle(settle.delivery, SettleKind.ACK), tag)
+        else:
+            self.settlement.settle(settle, tag)
+
+    def end(self, ending: Ending, settle: Settle | None = None, tag: int | None = None) -> None:
+        """Store how a task ended, then settle its delivery, unless it was acknowledged before."""
+        if ending.ignored or not self.endings.enabled:
+            if settle is not None:
+                self.settle(settle, tag)
+        else:
+            self.endings.add(ending, settle, tag)
+
+    def postpone(self, delivery: Delivery, delay_s: float) -> None:
+        """Give a delivery back to the broker, to come again in ``delay_s`` seconds, or earlier where it must.
+
+        A broker that counts each delivery as an attempt gets a new message instead: waiting is no attempt.
+        """
+        caps = self.caps
+        longest = caps.limits.max_delay_s
+        seconds = delay_s if longest is None else min(delay_s, longest)
+        if caps.delay and caps.attempts and not caps.uncount:
+            message = again(delivery.message, delivery.message.queue, seconds)
+            self.copies.add(message, Settle(delivery, SettleKind.ACK))
+        else:
+            self.settlement.settle(Settle(delivery, SettleKind.RELEASE, seconds, started=False))

@@ -1,0 +1,42 @@
+"""From a delivery to what an executor gets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernel.contracts.broker import Delivery
+from kernel.contracts.pool import Job
+from kernel.runtime.executor import Payload
+from kernel.runtime.ledger import Entry
+
+
+def job_of(entry: Entry) -> Job:
+    """The job of an admitted delivery."""
+    run = entry.run
+    return Job(entry.tag, run.task, run.id, payload_of(entry.delivery, entry.headers), run.soft_limit, run.hard_limit)
+
+
+def payload_of(delivery: Delivery, headers: Mapping[str, Any]) -> Payload:
+    """The message as received, with ``headers`` for those of a protocol that has them in its body."""
+    message = delivery.message
+    return Payload(
+        headers,
+        message.body,
+        message.content_type,
+        message.content_encoding,
+        delivery_info(delivery),
+        message.correlation_id,
+        message.reply_to,
+        message.properties,
+        delivery.attempt,
+    )
+
+
+def delivery_info(delivery: Delivery) -> dict[str, Any]:
+    """Where a delivery came from, as ``request.delivery_info`` shows it."""
+    message = delivery.message
+    return {
+        "exchange": message.exchange,
+        "routing_key": message.routing_key or message.queue,
+        "priority": message.priority or 0,
+        "redelivered": bool(delivery.redelivered),
+    }
