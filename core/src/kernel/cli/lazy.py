@@ -7,20 +7,36 @@ from typing import Any
 
 import click
 
+from kernel.cli.exits import CommandError, Exit
 from kernel.errors.near import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Where a command lives, and the line ``kernel --help`` shows for it without importing it."""
+    """Where a command lives, and the line ``kernel --help`` shows for it without importing it.
+
+    ``dist`` is the distribution it comes with when that is not the kernel's own.
+    """
 
     module: str
     attribute: str
     help: str
+    dist: str = ""
 
     def load(self) -> click.Command:
-        """Import the command."""
-        command: click.Command = getattr(importlib.import_module(self.module), self.attribute)
+        """Import the command.
+
+        Raises:
+            CommandError: its distribution is not installed.
+        """
+        try:
+            module = importlib.import_module(self.module)
+        except ModuleNotFoundError as error:
+            if not self.dist or error.name != self.module.partition(".")[0]:
+                raise
+            message = f"this command comes with {self.dist}, which is not installed."
+            raise CommandError(Exit.CONFIG, message, cure=f"pip install {self.dist}") from error
+        command: click.Command = getattr(module, self.attribute)
         return command
 
 

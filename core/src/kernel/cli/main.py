@@ -23,8 +23,14 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "config": Lazy("kernel.cli.config", "config_group", "Show the settings and where each came from."),
     "report": Lazy("kernel.cli.report", "report_command", "Show versions, platform, plugins and settings."),
     "shell": Lazy("kernel.cli.shell", "shell_command", "Start a Python prompt with the app and its tasks."),
+    "conformance": Lazy(
+        "kernel_conformance.cli",
+        "conformance_group",
+        "Judge plugins by their contracts.",
+        dist="kernel-conformance",
+    ),
 }
-"""Every command of the kernel. None is imported before it is used."""
+"""Every command of the kernel. None is imported before it is used; ``dist`` says what has to be installed for one."""
 
 
 def _commands_of_plugins(ctx: click.Context) -> Mapping[str, click.Command]:
