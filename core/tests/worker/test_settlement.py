@@ -335,6 +335,28 @@ def test_custom_requests_are_told(stage):
     assert stage.thread.is_alive()
 
 
+class Refusing(Request):
+    def __init__(self, task, entry, hostname):
+        raise RuntimeError("no")
+
+
+def test_a_request_class_that_fails_costs_nothing_but_itself(stage):
+    stage.task("watched", None, request=Refusing)
+    stage.start()
+    PuppetPool.made.report(begun(stage, "watched"))
+    until(stage.settled)
+    assert stage.quarantined() == []
+
+
+def test_news_nobody_can_act_on_does_not_end_the_node(stage, monkeypatch):
+    stage.start()
+    monkeypatch.setattr(stage.node._finish, "_reported", lambda report: 1 / 0)
+    PuppetPool.made.report(begun(stage, "late"))
+    monkeypatch.undo()
+    PuppetPool.made.report(begun(stage, "early"))
+    assert stage.thread.is_alive()
+
+
 @pytest.mark.parametrize("wrong", ["no.such:Thing", "json:JSONDecoder", 7, "nothing"])
 def test_a_request_class_that_is_none_is_named_at_start(stage, wrong):
     stage.task("odd", None, request=wrong)

@@ -1,6 +1,7 @@
 """The table of wire.md 2 against a node: no row may end it, and each row ends settled."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -145,3 +146,15 @@ def test_odd_headers_end_settled_too(table, row):
     """Whether such a task runs or is quarantined is a matter of taste; that the node lives on is not."""
     table.send(**ODD[row])
     alive(table)
+
+
+@pytest.mark.parametrize("headers", [None, [1, 2], 7, "text"])
+def test_headers_that_are_no_mapping_at_all(site, headers):
+    weather = site.storm()
+    site.task("add", lambda x, y: x + y)
+    site.start()
+    weather.tamper = lambda delivery: replace(delivery, message=replace(delivery.message, headers=headers))
+    site.send()
+    until(site.quarantined, what="a quarantined message")
+    weather.tamper = None
+    alive(site)

@@ -230,6 +230,7 @@ class Weather:
         self.outcome = Applied.NOT_APPLIED
         self.raises = None
         self.lose_leases = set()
+        self.tamper = None
         self.calls = []
 
     def blow(self, call):
@@ -268,7 +269,8 @@ class StormyConsumer(Consumer):
 
     def receive(self, max_n, wait_s):
         self.weather.blow("receive")
-        return self.real.receive(max_n, min(wait_s, 0.05))
+        received = self.real.receive(max_n, min(wait_s, 0.05))
+        return received if self.weather.tamper is None else [self.weather.tamper(each) for each in received]
 
     def settle(self, actions, deadline):
         kinds = {action.kind for action in actions}

@@ -35,15 +35,22 @@ class Finish:
     def take(self, news: Sequence[News]) -> None:
         """Act on everything that arrived, in order."""
         for each in news:
-            match each:
-                case Report():
-                    self._reported(each)
-                case Loss():
-                    self._lost(each)
-                case Started():
-                    self._started(each)
-                case LeaseGone():
-                    self._lease_gone(each)
+            try:
+                self._act(each)
+            except Exception:  # a defect of ours must not end the node; the message comes back when its lease ends
+                logger.exception("The news %r could not be acted on", each)
+                self._desk.leases.forget(each.tag)
+
+    def _act(self, news: News) -> None:
+        match news:
+            case Report():
+                self._reported(news)
+            case Loss():
+                self._lost(news)
+            case Started():
+                self._started(news)
+            case LeaseGone():
+                self._lease_gone(news)
 
     def give_back(self, entry: Entry) -> None:
         """Return a delivery whose body never began."""

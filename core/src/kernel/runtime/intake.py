@@ -17,7 +17,7 @@ from kernel.model.options import TaskOptions
 from kernel.runtime.desk import Desk
 from kernel.runtime.endings import Ending
 from kernel.runtime.ledger import Entry
-from kernel.runtime.request import Request
+from kernel.runtime.request import Request, new_request
 
 logger = logging.getLogger("kernel.worker")
 
@@ -88,7 +88,7 @@ class Intake:
         late: list[tuple[int, Delivery]] = []
         for delivery in deliveries:
             tag = self._desk.ledger.next_tag()
-            if self._sort(tag, delivery, now):
+            if self._sorted(tag, delivery, now):
                 late.append((tag, delivery))
         if late:
             self._desk.leases.watch(late)
@@ -97,8 +97,18 @@ class Intake:
         """Admit messages that waited here until now; their leases are watched already."""
         now = time.time()
         for tag, delivery in due:
-            if not self._sort(tag, delivery, now):
+            if not self._sorted(tag, delivery, now):
                 self._desk.leases.forget(tag)
+
+    def _sorted(self, tag: int, delivery: Delivery, now: float) -> bool:
+        """:meth:`_sort`; nothing that a message contains may end the node, not even by a defect of ours."""
+        try:
+            return self._sort(tag, delivery, now)
+        except Exception as error:
+            logger.exception("Message %r could not be looked at and is quarantined", delivery.message.id)
+            reason = f"it could not be looked at: {type(error).__name__}: {error}"
+            self._desk.settle(Settle(delivery, SettleKind.REJECT, reason=reason, started=False))
+            return False
 
     def _sort(self, tag: int, delivery: Delivery, now: float) -> bool:
         """Carry out the verdict on one message; whether its lease must be kept from now on."""
@@ -125,7 +135,7 @@ class Intake:
             self._poison(entry, attempt, limit)
             return False
         if listed.request is not None:
-            entry.request = listed.request(listed.task, entry, self._catalogue.hostname)
+            entry.request = new_request(listed.request, listed.task, entry, self._catalogue.hostname)
         self._desk.tell.received(entry)
         if entry.options.acks_late:
             self._desk.settlement.ready(entry)

@@ -3,6 +3,7 @@
 It is created only for tasks that name a class of their own in ``Task.Request``.
 """
 
+import logging
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,8 @@ from kernel.engine.failure import ExceptionInfo
 from kernel.errors import ImproperlyConfigured
 from kernel.runtime.jobs import delivery_info
 from kernel.runtime.ledger import Entry
+
+logger = logging.getLogger("kernel.worker")
 
 _DEFAULT = "kernel.worker.request:Request"
 
@@ -55,6 +58,15 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.name}[{self.id}]>"
+
+
+def new_request(cls: type[Request], task: RunnableTask, entry: Entry, hostname: str) -> Request | None:
+    """A request of an application's class; None, and a line in the log, when the application refuses to make one."""
+    try:
+        return cls(task, entry, hostname)
+    except Exception:
+        logger.exception("Task %s: its request class %s failed; it runs without one", entry.title, cls.__name__)
+        return None
 
 
 def request_class(task: RunnableTask) -> type[Request] | None:

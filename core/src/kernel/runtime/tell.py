@@ -24,7 +24,8 @@ class Tell:
 
     def received(self, entry: Entry) -> None:
         """A task was admitted."""
-        logger.info("Task %s received", entry.title)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("Task %s received", entry.title)
         if self._events is not None and entry.options.send_events:
             headers = entry.headers
             self._events.collect(
