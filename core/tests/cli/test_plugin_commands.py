@@ -104,4 +104,4 @@ def test_the_reason_why_a_command_is_missing_is_told_once(site: Site) -> None:
     assert run.returncode == 64
     assert run.stderr.count("E102") == 1
     assert "no luck today" in run.stderr
-    assert "Did you mean 'hello'?" in run.stderr
+    assert "Did you mean 'hello'" in run.stderr
