@@ -19,7 +19,7 @@ the first message is sent.
 from kernel import states
 from kernel.app.blocking import allow_join_result
 from kernel.app.canvas import chain, group
-from kernel.app.current import app_or_default, current_app
+from kernel.app.current import app_or_default, current_app, current_task
 from kernel.app.eager import EagerResult
 from kernel.app.group_result import GroupResult
 from kernel.app.kernel import Kernel
@@ -43,6 +43,7 @@ __all__ = [
     "app_or_default",
     "chain",
     "current_app",
+    "current_task",
     "group",
     "maybe_signature",
     "shared_task",

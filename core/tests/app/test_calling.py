@@ -520,6 +520,21 @@ def test_annotations_change_attributes(make_app) -> None:
     assert not other.has_handlers
 
 
+def test_annotations_are_applied_anew_when_settings_change(make_app) -> None:
+    def louder(body):
+        return lambda text: body(text) + "!"
+
+    app = make_app(task_annotations={"shout": {"@run": louder, "max_retries": 1}})
+    shout = app.task(name="shout")(str.upper)
+
+    assert shout.apply(("a",)).get() == "A!"
+    app.conf.task_annotations = {"shout": {"@run": louder}}
+    assert shout.apply(("a",)).get() == "A!"
+    assert shout.task_options.max_retries == 3
+    app.conf.task_annotations = None
+    assert shout.apply(("a",)).get() == "A"
+
+
 def test_annotation_objects_are_asked(make_app) -> None:
     class ByQueue:
         def annotate(self, task):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kernel import EagerResult, GroupResult, Task, chain, group, states
+from kernel import EagerResult, GroupResult, Task, chain, current_task, group, states
 from kernel.errors import EncodeError, Ignore, MaxRetriesExceededError, NotRegistered, Reject, Retry
+from kernel.model.context import Request, Running, current
 
 
 @pytest.fixture
@@ -313,6 +314,43 @@ class TestAlwaysEager:
             return add.delay(1, 1).get()
 
         assert outer.delay().get() == 2
+
+
+def test_the_current_task(app) -> None:
+    @app.task
+    def who():
+        return current_task.name, current_task.request.id, bool(current_task), repr(current_task)
+
+    assert who.apply(task_id="i").get() == (who.name, "i", True, repr(who))
+    assert not current_task
+    assert repr(current_task) == "<no current task>"
+    with pytest.raises(AttributeError, match="no task runs here"):
+        _ = current_task.name
+
+
+@pytest.mark.parametrize(("inherit", "priority"), [(True, 7), (False, None)])
+def test_a_called_task_may_take_the_priority_of_its_caller(make_app, sent, inherit, priority) -> None:
+    app = make_app(task_inherit_parent_priority=inherit)
+    items = sent(app)
+    parent = app.task(name="parent")(lambda: app.send_task("child"))
+    running = Running(parent, Request(id="p", delivery_info={"priority": 7}, called_directly=False))
+    token = current.set(running)
+    try:
+        app.send_task("child")
+        app.send_task("child", priority=1)
+    finally:
+        current.reset(token)
+
+    assert [item.priority for item in items] == [priority, 1]
+
+
+def test_results_may_be_added_to_the_trail(app) -> None:
+    @app.task(bind=True)
+    def parent(self):
+        self.add_trail(app.AsyncResult("child"))
+        return self.request.children
+
+    assert parent.apply().get() == [[["child", None], None]]
 
 
 def test_async_def_tasks(app) -> None:

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from kernel.model.context import current
+
 
 class Holder:
     """Where the current application is kept. Safe in any thread."""
@@ -64,3 +66,25 @@ current_app = CurrentApp()
 def app_or_default(app: Any = None) -> Any:
     """``app``, or the current application when it is None (features.md 1.15)."""
     return holder.get() if app is None else app
+
+
+class CurrentTask:
+    """Forwards every attribute to the task that runs here now; false when none does (features.md 2.2)."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        running = current.get()
+        if running is None:
+            raise AttributeError(f"current_task.{name}: no task runs here")
+        return getattr(running.task, name)
+
+    def __bool__(self) -> bool:
+        return current.get() is not None
+
+    def __repr__(self) -> str:
+        running = current.get()
+        return "<no current task>" if running is None else repr(running.task)
+
+
+current_task = CurrentTask()

@@ -198,7 +198,7 @@ class Kernel:
                 AlwaysEagerIgnored,
                 stacklevel=2,
             )
-        call = make_call(name, *check_arguments(args, kwargs), options)
+        call = make_call(name, *check_arguments(args, kwargs), options, self.config)
         (producer_of(options) or self.pool).publish((call,))
         adopt(call.id, options)
         task = self._registry.get(name)
@@ -254,7 +254,7 @@ class Kernel:
 
     def _declared(self, name: str) -> Mapping[str, Any]:
         """The execution options that a task registered here declares."""
-        task = self.tasks.get(name)
+        task = self._registry.get(name)
         return task.prepared.call if task is not None else {}
 
     def close(self) -> None:

@@ -45,7 +45,7 @@ class TaskRegistry(dict[str, Any]):
 
 def _origin(task: Any) -> str:
     body = getattr(task, "__wrapped__", type(task))
-    return f"{body.__module__}.{getattr(body, '__qualname__', body)}"
+    return f"{getattr(body, '__module__', '')}.{getattr(body, '__qualname__', body)}"
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -122,7 +122,7 @@ class Signature(dict[str, Any], Generic[R]):
         positional, named, merged = self.merged(args, kwargs, options)
         task = self.app.tasks.get(self["task"])
         if task is None:
-            call = make_call(self["task"], *check_arguments(positional, named), merged)
+            call = make_call(self["task"], *check_arguments(positional, named), merged, self.app.config)
         else:
             call = task.call(positional, named, merged)
         return [call], AsyncResult(call.id, self.app, ignored=bool(call.options.get("ignore_result")))

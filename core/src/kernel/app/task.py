@@ -13,7 +13,7 @@ from kernel.app.result import AsyncResult as Result
 from kernel.app.signature import Signature
 from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
 from kernel.app.task_declared import DeclaredTask
-from kernel.app.task_settings import Prepared, prepare
+from kernel.app.task_settings import SETTABLE, Prepared, prepare
 from kernel.engine.retry import RetryAsk, schedule_retry
 from kernel.errors import Retry
 from kernel.model import context
@@ -95,7 +95,7 @@ class Task(DeclaredTask, Generic[P, R]):
             prepared.check(*positional, **named)
         if prepared.shadowed and not options.get("shadow"):
             options = {**options, "shadow": self.shadow_name(positional, named, options)}
-        return make_call(self.name, positional, named, options)
+        return make_call(self.name, positional, named, options, prepared.config)
 
     async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         """:meth:`delay` for asyncio."""
@@ -214,6 +214,12 @@ class Task(DeclaredTask, Generic[P, R]):
         if client.results.enabled and (not request.is_eager or client.config.task_store_eager_result):
             client.results.store_state(request, state, meta)
 
+    def add_trail(self, result: Result[Any]) -> Result[Any]:
+        """Note a result among the ``children`` of this run's result; returns it."""
+        if self.trail:
+            self.request.children.append(result.as_tuple())
+        return result
+
     def send_event(self, type_: str, **fields: Any) -> None:
         """Publish a monitoring event of this run, such as ``task-progress`` (wire.md 13)."""
         self.app.client.emit([event(type_, time(), uuid=self.request.id, **fields)])
@@ -275,9 +281,10 @@ class Task(DeclaredTask, Generic[P, R]):
 
     def __setattr__(self, name: str, value: object) -> None:
         """An option set on the task takes effect with the next call."""
-        if not name.startswith("_"):
-            vars(self).get("_settled", set()).discard(name)
-            object.__setattr__(self, "_prepared", None)
+        if name in SETTABLE:
+            own = vars(self)
+            own["_settled"] = own.get("_settled", frozenset()) - {name}
+            own["_prepared"] = None
         object.__setattr__(self, name, value)
 
     def __evaluated__(self) -> bool:

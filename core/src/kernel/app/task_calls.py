@@ -6,6 +6,7 @@ from typing import Any, cast
 from kernel.app.task_ids import new_id
 from kernel.errors.near import did_you_mean
 from kernel.model.call import Call
+from kernel.model.config import Config
 from kernel.model.context import Request, current
 from kernel.model.options import CallOptions
 
@@ -33,7 +34,9 @@ def check_arguments(args: object, kwargs: object) -> tuple[tuple[Any, ...], Mapp
     return tuple(args), kwargs
 
 
-def make_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Call:
+def make_call(
+    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Mapping[str, Any], config: Config
+) -> Call:
     """A call with a new id, unless it was given one, that knows which task called it.
 
     Args:
@@ -41,6 +44,7 @@ def make_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], optio
         args: checked positional arguments.
         kwargs: checked keyword arguments.
         options: execution options as the caller wrote them; None means "not given".
+        config: ``task_inherit_parent_priority`` is read.
 
     Raises:
         TypeError: for an unknown option, or a link that is no signature.
@@ -56,7 +60,7 @@ def make_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], optio
         chosen.pop(key, None)
     _check(chosen)
     if running is not None:
-        _inherit(chosen, running.request)
+        _inherit(chosen, running.request, config)
     task_id = str(chosen.pop("task_id", None) or new_id())
     return Call(name, args, kwargs, task_id, cast(CallOptions, chosen))
 
@@ -87,13 +91,16 @@ def _check(options: dict[str, Any]) -> None:
         raise ValueError(f"soft_time_limit={soft} is above time_limit={hard}")
 
 
-def _inherit(options: dict[str, Any], request: Request) -> None:
+def _inherit(options: dict[str, Any], request: Request, config: Config) -> None:
     """A task called by a task belongs to the same workflow; a plain call in between changes nothing."""
     parent = request.id or request.parent_id
     if parent is None:
         return
     options.setdefault("parent_id", parent)
     options.setdefault("root_id", request.root_id or parent)
+    priority = request.delivery_info.get("priority")
+    if config.task_inherit_parent_priority and priority is not None:
+        options.setdefault("priority", priority)
 
 
 def adopt(task_id: str, options: Mapping[str, Any]) -> None:

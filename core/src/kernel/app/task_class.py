@@ -25,7 +25,7 @@ def task_class(function: Callable[..., Any], base: type, app: str, options: Mapp
     """
     name = getattr(function, "__name__", type(function).__name__)
     members = {
-        "__module__": function.__module__,
+        "__module__": getattr(function, "__module__", None) or "",
         "__doc__": function.__doc__,
         "__wrapped__": staticmethod(function),
         "_defined_for": app,

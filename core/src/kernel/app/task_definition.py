@@ -36,7 +36,7 @@ def define_task(app: Naming, function: Callable[..., Any], options: Mapping[str,
         raise TypeError(f"base must be a class derived from kernel.Task, not {base!r:.80}")
     reject_unknown_options(given, base)
     plain = getattr(function, "__name__", None) or type(function).__name__
-    name = given.pop("name", None) or app.gen_task_name(plain, function.__module__)
+    name = given.pop("name", None) or app.gen_task_name(plain, getattr(function, "__module__", None) or "")
     shown = f"<{type(app).__name__} {app.main or '__main__'}:{id(app):#x}>"
     task = task_class(function, base, shown, {**given, "name": name})()
     task.owner = app

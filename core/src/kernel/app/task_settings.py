@@ -1,5 +1,6 @@
 """From a task's attributes, annotations and settings to the frozen options everything else reads (features.md 1.18)."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, cast
@@ -14,7 +15,6 @@ FROM_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "serializer": ("task_serializer",),
     "compression": ("task_compression",),
     "rate_limit": ("task_default_rate_limit",),
-    "priority": ("task_default_priority",),
     "track_started": ("task_track_started",),
     "acks_late": ("task_acks_late",),
     "acks_on_failure": ("task_acks_on_failure", "task_acks_on_failure_or_timeout"),
@@ -85,8 +85,9 @@ def prepare(task: Described, config: Config, overrides: Callable[[str], bool]) -
     Raises:
         ImproperlyConfigured: for an annotation that cannot be applied, or options that contradict each other.
     """
-    _settle(task, annotations_for(task, config), config)
-    call = {name: value for name in EXECUTION if (value := getattr(task, name)) is not None}
+    from_settings = _settle(task, config) - {"ignore_result"}  # that one a worker must not take from its own setting
+    declared = [name for name in EXECUTION if name not in from_settings]
+    call = {name: value for name in declared if (value := getattr(task, name)) is not None}
     checked = task.typing and config.strict_typing
     return Prepared(
         config=config,
@@ -123,11 +124,29 @@ def _rules(annotations: Any) -> Sequence[Any]:
     return annotations if isinstance(annotations, (list, tuple)) else (annotations,)
 
 
-def _settle(task: Described, annotations: Mapping[str, Any], config: Config) -> None:
-    """Set what annotations and settings give, after taking back what an earlier configuration gave."""
+def _settle(task: Described, config: Config) -> frozenset[str]:
+    """Give the task what annotations and settings say, in place of what an earlier configuration gave.
+
+    Returns:
+        The attributes that got their value from a setting.
+    """
     own = vars(task)
-    for name in own.pop("_settled", ()):
+    earlier = own.get("_settled", frozenset())
+    given = _annotated(task, annotations_for(task, config), earlier)
+    defaults: dict[str, Any] = {}
+    for name, settings in FROM_SETTINGS.items():
+        if given.get(name, _declared(task, name, earlier)) is None:
+            values = (getattr(config, setting) for setting in settings)
+            defaults[name] = next((value for value in values if value is not None), None)
+    given.update(defaults)
+    for name in earlier - given.keys():
         own.pop(name, None)
+    own.update(given, _settled=frozenset(given))
+    return frozenset(defaults)
+
+
+def _annotated(task: Described, annotations: Mapping[str, Any], earlier: frozenset[str]) -> dict[str, Any]:
+    """The attributes that annotations change: ``@name`` wraps a method, any other name sets a value."""
     given: dict[str, Any] = {}
     for name, value in annotations.items():
         plain = name.removeprefix("@")
@@ -136,13 +155,16 @@ def _settle(task: Described, annotations: Mapping[str, Any], config: Config) -> 
                 f"task_annotations sets {name!r} of task {task.name}, which has no such attribute",
                 cure=did_you_mean(plain, OPTION_NAMES) or "Use a task option or a method with '@' before it.",
             )
-        given[plain] = value(getattr(task, plain)) if name.startswith("@") else value
-    for name, settings in FROM_SETTINGS.items():
-        if given.get(name, getattr(task, name)) is None:
-            values = (getattr(config, setting) for setting in settings)
-            given[name] = next((value for value in values if value is not None), None)
-    own.update(given)
-    own["_settled"] = set(given)
+        given[plain] = value(_declared(task, plain, earlier)) if name.startswith("@") else value
+    return given
+
+
+def _declared(task: Described, name: str, earlier: frozenset[str]) -> Any:
+    """An attribute as the task itself declares it, whatever an earlier configuration gave it."""
+    if name not in earlier:
+        return getattr(task, name)
+    value = inspect.getattr_static(type(task), name)
+    return value.__get__(task, type(task)) if hasattr(type(value), "__get__") else value
 
 
 def _freeze(task: Described) -> TaskOptions:
@@ -173,6 +195,9 @@ OPTION_NAMES: tuple[str, ...] = (
     )),
 )  # fmt: skip
 """Every option of ``@app.task``."""
+
+SETTABLE = frozenset({*OPTION_NAMES, *HANDLERS, "run", "shadow_name"})
+"""Attributes of a task whose change takes effect with the next call."""
 
 
 def reject_unknown_options(options: Mapping[str, Any], base: type) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 MAX_CHARS = 1024
 _SHORT_TEXT = 200
+_FEW = 50
+_DEEPEST = 100
+"""Levels ever shown: more would only be brackets, and could exhaust the interpreter's stack."""
 _PLAIN = frozenset({int, float, bool, type(None)})
 _CUT = "..."
 
@@ -18,13 +21,16 @@ def saferepr(value: object, max_depth: int | None = 3, max_chars: int = MAX_CHAR
 
     Args:
         value: anything.
-        max_depth: levels of containers shown; 0 or None is no limit (setting ``task_repr_maxlevels``).
+        max_depth: levels of containers shown; 0 or None is as many as there is room for (``task_repr_maxlevels``).
         max_chars: longest text returned.
     """
     text = _flat(value)
     if text is None:
-        writer = _Writer(max_chars, max_depth or 10_000)
-        writer.write(value, 0)
+        writer = _Writer(max_chars, min(max_depth or _DEEPEST, _DEEPEST))
+        try:
+            writer.write(value, 0)
+        except Exception as error:  # noqa: BLE001 - a foreign container may raise anything while it is read
+            writer.parts.append(f"<{type(error).__name__}>")
         text = "".join(writer.parts)
     return text if len(text) <= max_chars else text[: max_chars - len(_CUT)] + _CUT
 
@@ -39,6 +45,8 @@ def _flat(value: Any) -> str | None:
         if not all(type(key) is str for key in value):
             return None
     else:
+        return None
+    if len(value) > _FEW:
         return None
     for item in items:
         known = type(item)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
+from uuid import NAMESPACE_OID, uuid3
 
 from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.capabilities import BrokerCaps
@@ -107,6 +108,7 @@ class Publisher:
         config = wiring.config
         self._wiring = wiring
         self._config = config
+        self._oid = str(uuid3(NAMESPACE_OID, f"{wiring.node} {id(self):x}"))
         self._zone = app_zone(config.timezone, config.enable_utc)
         self._defaults = defaults
         self._emit = emit if config.task_send_sent_event else None
@@ -188,7 +190,7 @@ class Publisher:
             exchange=place.exchange,
             routing_key=place.routing_key,
             correlation_id=call.id,
-            reply_to=options.get("reply_to"),
+            reply_to=options.get("reply_to") or self._oid,
             persistent=_persistent(options.get("delivery_mode"), config),
             properties=options.get("properties") or {},
         )
