@@ -25,8 +25,10 @@ def check(spec: QueueSpec, limits: Limits) -> None:
         if spec.dead_letter == spec.name:
             raise _bad(spec, "dead_letter", "another queue, or None")
     kinds: dict[str, str] = {}
-    for binding, _ in subscriptions(spec):
+    for binding, key in subscriptions(spec):
         check_name(binding.exchange.name, limits)
+        if key:
+            check_name(key, limits)
         kind = binding.exchange.type
         check_same_type(binding.exchange.name, kinds.setdefault(binding.exchange.name, kind), kind)
         if binding.exchange.type == "headers":

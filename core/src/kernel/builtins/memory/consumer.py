@@ -29,7 +29,7 @@ def delivery(queue: MemoryQueue, message: Message) -> Delivery:
         message=replace(message.item, headers=envelope.copied_headers(message.item.headers)),
         receipt=Receipt(queue.spec.name, message.seq, message.claim),
         attempt=message.attempt,
-        redelivered=message.deliveries > 1,
+        redelivered=message.deliveries > int(claimed),
         lease_until=message.lease_until if claimed else None,
         dead_reason=message.dead_reason,
         dead_queue=message.dead_queue,

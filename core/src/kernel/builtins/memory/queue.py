@@ -66,13 +66,14 @@ class MemoryQueue:
     messages: dict[int, Message] = field(default_factory=dict)
     _ready: list[tuple[tuple[int, int], Message]] = field(default_factory=list)
     _timers: list[tuple[float, int, Message]] = field(default_factory=list)
+    _timers_set: int = 0
     _groups: dict[str, deque[Message]] = field(default_factory=dict)
 
     def add(self, message: Message, now: float) -> None:
         """Take a new message in."""
         self.messages[message.seq] = message
         if message.expires is not None:
-            heapq.heappush(self._timers, (message.expires, message.seq, message))
+            self._set_timer(message.expires, message)
         if message.item.group is not None:
             self._groups.setdefault(message.item.group, deque()).append(message)
         self.show(message, message.due, now)
@@ -82,7 +83,7 @@ class MemoryQueue:
         message.due = due
         if due > now:
             message.place = Place.DELAYED
-            heapq.heappush(self._timers, (due, message.seq, message))
+            self._set_timer(due, message)
         elif self._head(message) is not message:
             message.place = Place.BEHIND
         else:
@@ -100,7 +101,7 @@ class MemoryQueue:
     def hide(self, message: Message, until: float) -> None:
         """Keep a message that ``next`` gave, or that is claimed, out until its lease ends."""
         message.place, message.lease_until = Place.CLAIMED, until
-        heapq.heappush(self._timers, (until, message.seq, message))
+        self._set_timer(until, message)
 
     def remove(self, message: Message, now: float) -> None:
         """Forget it; the next of its group gets its turn."""
@@ -133,6 +134,11 @@ class MemoryQueue:
     def count(self, *places: Place) -> int:
         """How many are in one of these places."""
         return sum(message.place in places for message in self.messages.values())
+
+    def _set_timer(self, at: float, message: Message) -> None:
+        """Look at it again at that time; among equal times, first set, first seen."""
+        self._timers_set += 1
+        heapq.heappush(self._timers, (at, self._timers_set, message))
 
     def _head(self, message: Message) -> Message:
         """The first unsettled message of its group; itself when it has none."""

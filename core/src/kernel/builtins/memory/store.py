@@ -117,7 +117,9 @@ class MemoryStore:
                 self.delete([name])
 
     def settle_time(self, queue: MemoryQueue, message: Message, now: float) -> None:
-        """Bring one message where it belongs at ``now``."""
+        """Bring one message where it belongs at ``now``, if it is still there."""
+        if message.seq not in queue.messages:
+            return
         if message.place is Place.CLAIMED:
             if message.lease_until > now:
                 return

@@ -4,6 +4,7 @@ Queues without ``max_priority`` honour priorities 0 to 255. A message without pr
 delay has ended takes its place at the end of its queue; a released one keeps its old place.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from kernel.contracts.capabilities import BrokerCaps, Limits
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import PluginContext
 from kernel.contracts.manifest import Option
+from kernel.errors import DriverError
 from kernel.model.topology import QueueSpec
 
 OPTIONS = {
@@ -86,12 +88,13 @@ class SqliteBroker(Broker):
     def close(self, deadline: Deadline) -> None:
         """Give back what consumers hold, remove this connection's temporary queues, and close the file."""
         consumers, self._consumers = self._consumers, []
-        try:
+        # What cannot be given back now, others take when they find this owner gone.
+        with contextlib.suppress(DriverError):
             for consumer in consumers:
                 consumer.close(release=True, deadline=deadline)
+        with contextlib.suppress(DriverError):
             self._ownership.leave(deadline)
-        finally:
-            self._database.close()
+        self._database.close()
 
     def ping(self, deadline: Deadline) -> None:
         """Read from the file."""
@@ -134,22 +137,30 @@ class SqliteBroker(Broker):
 
     def depth(self, queues: Sequence[str], deadline: Deadline) -> dict[str, Depth]:
         """See :meth:`kernel.contracts.broker.Broker.depth`. Reads every message of the queues."""
-        with self._database.write(deadline) as connection:
+        self._tidy(deadline)
+        with self._database.read(deadline) as connection:
             mailbox = self._mailbox(connection)
-            mailbox.keep_house()
             return {name: mailbox.depth(self._topology.view.queue(name)) for name in queues}
 
     def purge(self, queues: Sequence[str], deadline: Deadline) -> dict[str, int | None]:
         """See :meth:`kernel.contracts.broker.Broker.purge`. In steps, so that others can write in between."""
+        self._tidy(deadline)
         return {name: self._purge(name, deadline) for name in queues}
 
     def peek(self, queue: str, max_n: int, deadline: Deadline) -> list[Delivery]:
         """The messages that would be received next, first ones first."""
-        with self._database.write(deadline) as connection:
+        self._tidy(deadline)
+        with self._database.read(deadline) as connection:
             mailbox = self._mailbox(connection)
-            mailbox.keep_house()
             found = self._topology.view.queue(queue)
             return [delivery(one, found, 0, None) for one in mailbox.look(found, max_n)]
+
+    def _tidy(self, deadline: Deadline) -> None:
+        """Let happen what time does, in steps, so that counts and looks are exact."""
+        done = False
+        while not done:
+            with self._database.write(deadline) as connection:
+                done = self._mailbox(connection).keep_house()
 
     def _purge(self, name: str, deadline: Deadline) -> int:
         total, now = 0, self._clock()

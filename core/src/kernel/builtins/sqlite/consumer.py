@@ -40,6 +40,13 @@ def delivery(found: Found, queue: Queue, claim: int, lease_until: float | None) 
     )
 
 
+_LOOK = """SELECT version, EXISTS (SELECT 1 FROM owner WHERE id = ?1),
+           EXISTS (SELECT 1 FROM message WHERE expires <= ?2 AND visible <= ?2)
+           OR EXISTS (SELECT 1 FROM message WHERE id BETWEEN ?3 AND ?4) FROM topology"""
+"""What a claim has to know first: the topology's version, whether this owner is still registered, and whether a life
+or a delay has ended."""
+
+
 class SqliteConsumer(Consumer):
     """Receives from some queues, holding at most ``prefetch`` unsettled deliveries (0: no bound)."""
 
@@ -70,6 +77,8 @@ class SqliteConsumer(Consumer):
             self._keep_up()
             found = self._take(max_n, end)
             left = end - time.monotonic()
+            if found:
+                self._pulse.active()
             if found or left <= 0 or self._woken or self.closed:
                 self._woken = False
                 return found
@@ -82,7 +91,13 @@ class SqliteConsumer(Consumer):
             raise _closed()
         results = settling.settle(self._desk, actions, deadline)
         for action, result in zip(actions, results, strict=True):
-            self._settled(action, result)
+            if result.lease_until is not None:
+                if action.delivery.receipt in self._held:  # not if another consumer has it
+                    self._held[action.delivery.receipt] = result.lease_until
+            elif result.error is None or result.error.code is Code.LEASE_LOST:
+                self._held.pop(action.delivery.receipt, None)
+        if self._full:
+            self._waker.wake()
         if any(action.kind is not SettleKind.ACK for action in actions):
             self._desk.wake()
         return results
@@ -102,7 +117,8 @@ class SqliteConsumer(Consumer):
             return
         self.closed = True
         self.wake()
-        held, self._held = self._held, {}
+        self._unsettled()
+        held, self._held = list(self._held), {}
         if not release or not held:
             return
         with self._desk.database.write(deadline) as connection:
@@ -126,9 +142,13 @@ class SqliteConsumer(Consumer):
             return
         self._upkeep_at = now + UPKEEP_S
         deadline = Deadline.after(UPKEEP_S)
-        if self._desk.ownership.reap(deadline):
-            self._desk.wake()
-        self._desk.topology.keep_used(self._queues, self._desk.clock(), deadline)
+        try:
+            if self._desk.ownership.reap(deadline):
+                self._desk.wake()
+            self._desk.topology.keep_used(self._queues, self._desk.clock(), deadline)
+        except DriverError as error:
+            if error.code is not Code.TIMEOUT:  # a busy file is looked after the next time
+                raise
 
     def _take(self, max_n: int, end: float) -> list[Delivery]:
         room = max_n if not self._prefetch else min(max_n, self._prefetch - self._unsettled())
@@ -151,11 +171,16 @@ class SqliteConsumer(Consumer):
 
     def _claim(self, connection: sqlite3.Connection, room: int, claimed: list[tuple[Found, Queue, int, float]]) -> None:
         now = self._desk.clock()
-        view = self._desk.topology.current(connection)
+        topology, ownership = self._desk.topology, self._desk.ownership
+        parameters = (ownership.id, now, layout.DELAYED, layout.last_due(now))
+        version, registered, something_due = connection.execute(_LOOK, parameters).fetchone()
+        view = topology.view if topology.view.version == version else topology.current(connection)
         queues = self._adopt(view)
         mailbox = Mailbox(connection, view, now)
-        mailbox.keep_house()
-        number = layout.claims_of(self._desk.ownership.mine(connection))[0] | secrets.randbits(32)
+        if something_due:
+            mailbox.keep_house()
+        owner = ownership.id if registered else ownership.mine(connection)
+        number = layout.claims_of(owner)[0] | secrets.randbits(32)
         self._turn += 1
         for index in range(len(queues)):
             if room <= 0:
@@ -178,7 +203,7 @@ class SqliteConsumer(Consumer):
     def _anything(self) -> bool:
         """Whether a transaction may find something to do: a message, a delay that ended, another topology."""
         now = self._desk.clock()
-        parameters = (self._view.version, now, layout.DELAYED, layout.delayed(now) - 1, *self._ranges)
+        parameters = (self._view.version, now, layout.DELAYED, layout.last_due(now), *self._ranges)
         return bool(self._desk.database.query(Deadline.after(PATIENCE_S), self._probe, parameters))
 
     def _next_event(self) -> float:
@@ -200,15 +225,6 @@ class SqliteConsumer(Consumer):
         for receipt in [receipt for receipt, until in self._held.items() if until <= now]:
             del self._held[receipt]
         return len(self._held)
-
-    def _settled(self, action: Settle, result: SettleResult) -> None:
-        """Keep count of what is held."""
-        if result.ok and result.lease_until is not None:
-            self._held[action.delivery.receipt] = result.lease_until
-        elif isinstance(action.delivery.receipt, tuple):
-            self._held.pop(action.delivery.receipt, None)
-            if self._full:
-                self._waker.wake()
 
 
 def _probe(queues: int) -> str:

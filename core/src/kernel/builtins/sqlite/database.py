@@ -208,7 +208,8 @@ class Database:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with contextlib.suppress(sqlite3.Error):  # a last checkpoint that fails is done by whoever opens next
+                connection.close()
 
 
 def _begin(connection: sqlite3.Connection, begin: str) -> sqlite3.Error | None:

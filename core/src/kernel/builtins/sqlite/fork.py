@@ -6,6 +6,7 @@ the child is empty and true. The parent is not affected, as its locks belong to 
 """
 
 import os
+import threading
 import weakref
 from typing import Protocol
 
@@ -30,15 +31,18 @@ class ForkGuard:
         self._members: weakref.WeakSet[ForkAware] = weakref.WeakSet()
         self._forking: list[ForkAware] = []
         self._installed = False
+        self._lock = threading.Lock()
 
     def watch(self, member: ForkAware) -> None:
         """Register; a member that is garbage is forgotten."""
-        self._members.add(member)
-        if not self._installed:
-            self._installed = True
-            os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
+        with self._lock:
+            self._members.add(member)
+            if not self._installed:
+                self._installed = True
+                os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
 
     def _before(self) -> None:
+        self._lock.acquire()
         self._forking = list(self._members)
         for member in self._forking:
             member.before_fork()
@@ -47,11 +51,13 @@ class ForkGuard:
         members, self._forking = self._forking, []
         for member in members:
             member.after_fork_in_parent()
+        self._lock.release()
 
     def _in_child(self) -> None:
         members, self._forking = self._forking, []
         for member in members:
             member.after_fork_in_child()
+        self._lock.release()
 
 
 GUARD = ForkGuard()

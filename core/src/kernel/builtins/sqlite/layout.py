@@ -52,6 +52,11 @@ def delayed(due: float) -> int:
     return DELAYED | math.ceil(due * 1000) << 20
 
 
+def last_due(now: float) -> int:
+    """The highest id of a message that is due by then."""
+    return DELAYED | math.floor(now * 1000) << 20 | TICK
+
+
 def due(message: int) -> float:
     """When a delayed message is due, from its id."""
     return (message & ~DELAYED) / (1000 << 20)

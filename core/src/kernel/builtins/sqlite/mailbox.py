@@ -29,7 +29,7 @@ _MOVE = """UPDATE message SET id = ?, visible = ?, claim = 70368744177664, deliv
 DELETE_HELD = "DELETE FROM message WHERE id = ? AND claim = ?"
 _RELEASE = """UPDATE message SET visible = ?, claim = 70368744177664, uncounted = uncounted + ?
               WHERE id = ? AND claim = ?"""
-_POSTPONE = """UPDATE message SET id = ?, home = ?, claim = 70368744177664, uncounted = uncounted + ?
+_POSTPONE = """UPDATE message SET id = ?, home = ?, visible = ?, claim = 70368744177664, uncounted = uncounted + ?
                WHERE id = ? AND claim = ?"""
 _EXTEND = "UPDATE message SET visible = ? WHERE id = ? AND claim = ?"
 # 70368744177664 is layout.FREE: as a literal it costs no binding per row.
@@ -85,16 +85,19 @@ class Mailbox:
         sql = "INSERT OR IGNORE INTO dedup VALUES (?, ?, ?)"
         return self._execute(sql, (queue.id, dedup_id, until)).rowcount == 0
 
-    def keep_house(self) -> None:
-        """Let happen what time does: delays end, messages expire. Bounded; what is left follows next time."""
+    def keep_house(self) -> bool:
+        """Let happen what time does: messages expire, delays end. Bounded; whether that was all."""
         sql = "SELECT id, home FROM message WHERE expires <= ? AND visible <= ? LIMIT ?"
-        for message, home in self._execute(sql, (self._now, self._now, HOUSEKEEPING)).fetchall():
+        old = self._execute(sql, (self._now, self._now, HOUSEKEEPING)).fetchall()
+        for message, home in old:
             self.bury(message, message if home is None else home, "expired")
         sql = "SELECT id, home FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
-        last = layout.delayed(self._now) - 1
-        for message, home in self._execute(sql, (layout.DELAYED, last, HOUSEKEEPING)).fetchall():
+        last = layout.last_due(self._now)
+        due = self._execute(sql, (layout.DELAYED, last, HOUSEKEEPING)).fetchall()
+        for message, home in due:
             sql = "UPDATE message SET id = ?, visible = ?, home = NULL WHERE id = ?"
             self._execute(sql, (self._place(home), self._now, message))
+        return len(old) < HOUSEKEEPING and len(due) < HOUSEKEEPING
 
     def claim(self, queue: Queue, number: int, until: float, room: int) -> list[Found]:
         """Lease up to ``room`` messages until that time; ``number`` fences their settlement."""
@@ -141,7 +144,10 @@ class Mailbox:
         if seconds <= 0:
             return self._execute(_RELEASE, (self._now, uncounted, message, claim)).rowcount == 1
         place = self._delayed_place(self._now + seconds)
-        return self._execute(_POSTPONE, (place, layout.home_of(message), uncounted, message, claim)).rowcount == 1
+        return (
+            self._execute(_POSTPONE, (place, layout.home_of(message), self._now, uncounted, message, claim)).rowcount
+            == 1
+        )
 
     def reject(self, message: int, claim: int, reason: str) -> bool:
         """Move it to its queue's dead letter, or drop it."""

@@ -67,12 +67,12 @@ class LockFile:
 
 
 class Ownership:
-    """The ownership of one connection, and the watch over the others'."""
+    """The ownership of one connection, and the watch over the others'. ``id`` is 0 before it is registered."""
 
     def __init__(self, database: Database, topology: Topology) -> None:
         self._database = database
         self._topology = topology
-        self._id: int | None = None
+        self.id = 0
         self._lock: LockFile | None = None
         GUARD.watch(self)
 
@@ -82,16 +82,15 @@ class Ownership:
         Raises:
             DriverError: UNAVAILABLE when the lock file cannot be made.
         """
-        if self._id is None or not self._registered(connection):
+        if not self._registered(connection):
             self._register(connection)
-        assert self._id is not None
-        return self._id
+        return self.id
 
     def leave(self, deadline: Deadline) -> None:
         """End this ownership: temporary queues go. Deliveries that were not released wait for their lease."""
-        number, lock = self._id, self._lock
-        self._id = self._lock = None
-        if number is None or lock is None:
+        number, lock = self.id, self._lock
+        self.id, self._lock = 0, None
+        if lock is None:
             return
         try:
             with self._database.write(deadline) as connection:
@@ -102,7 +101,7 @@ class Ownership:
     def reap(self, deadline: Deadline) -> int:
         """Bury the dead: what they held is deliverable again; how many owners were dead."""
         rows = self._database.query(deadline, "SELECT id, nonce FROM owner")
-        return sum(self._reap(number, nonce, deadline) for number, nonce in rows if number != self._id)
+        return sum(self._reap(number, nonce, deadline) for number, nonce in rows if number != self.id)
 
     def before_fork(self) -> None:
         """Nothing to wait for."""
@@ -112,7 +111,7 @@ class Ownership:
 
     def after_fork_in_child(self) -> None:
         """The owner is the parent."""
-        self._id = self._lock = None
+        self.id, self._lock = 0, None
 
     def _reap(self, number: int, nonce: str, deadline: Deadline) -> bool:
         try:
@@ -146,7 +145,7 @@ class Ownership:
 
     def _registered(self, connection: sqlite3.Connection) -> bool:
         """Whether the row is still there: not if the file was replaced, or a stopped process was taken for dead."""
-        return connection.execute("SELECT 1 FROM owner WHERE id = ?", (self._id,)).fetchone() is not None
+        return connection.execute("SELECT 1 FROM owner WHERE id = ?", (self.id,)).fetchone() is not None
 
     def _register(self, connection: sqlite3.Connection) -> None:
         sql = """SELECT min(id) FROM (SELECT 1 AS id UNION ALL SELECT id + 1 FROM owner)
@@ -169,7 +168,7 @@ class Ownership:
         connection.execute("INSERT INTO owner VALUES (?, ?)", (number, nonce))
         if self._lock is not None:
             self._lock.let_go(remove=True)
-        self._id, self._lock = number, lock
+        self.id, self._lock = number, lock
 
     def _clean(self, connection: sqlite3.Connection) -> None:
         """Remove lock files no row names: left by a process that died while registering or leaving."""

@@ -115,6 +115,8 @@ class Publishing:
         if refused is not None:
             return refused
         try:
+            if item.dedup_id is not None:
+                item.dedup_id.encode()
             return pack(item)
         except (TypeError, ValueError, RecursionError) as error:
             return envelope.invalid(item, str(error))

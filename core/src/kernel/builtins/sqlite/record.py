@@ -23,6 +23,7 @@ _DEFAULTS = {
     for field in fields(Outgoing)
     if field.name not in {"queue", "body", "headers", "id", "properties", "exchange", "routing_key"}
 }
+_decode = json.JSONDecoder().raw_decode
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -47,7 +48,7 @@ def pack(item: Outgoing) -> str:
 
 def unpack(meta: str, queue: str, body: bytes) -> Outgoing:
     """The message again, as received from ``queue``."""
-    parts = json.loads(meta)
+    parts, _ = _decode(meta)
     if _ESCAPED_NUL in meta:
         parts[1:] = [_untagged(part) for part in parts[1:]]
     if len(parts) == 2:  # noqa: PLR2004 - no field differs from its default
@@ -59,15 +60,19 @@ _ITEMS = tuple(_DEFAULTS.items())
 
 
 def _is_plain(headers: Mapping[str, HeaderValue]) -> bool:
-    """Whether JSON writes these headers exactly: a dict of text keys to scalars and lists of scalars, without NUL."""
+    """Whether JSON writes these headers exactly: dicts of text keys, without NUL, to scalars and lists of scalars."""
     if type(headers) is not dict:
         return False
     for key, value in headers.items():
         if type(key) is not str or key[:1] == "\x00":
             return False
-        if type(value) in _PLAIN:
+        kind = type(value)
+        if kind in _PLAIN:
             continue
-        if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
+        if kind is list:
+            if not _PLAIN.issuperset(map(type, value)):
+                return False
+        elif kind is not dict or not _is_plain(value):
             return False
     return True
 
