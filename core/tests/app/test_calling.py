@@ -3,12 +3,15 @@
 import json
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from kernel import Exchange, Kernel, Queue, Task
+from kernel import Binding, Exchange, Kernel, Queue, Task
+from kernel.app.executors import ExecutorOptions, InheritingFactory
+from kernel.contracts import Deadline
 from kernel.errors import EncodeError, ImproperlyConfigured, QueueNotFound
 from kernel.errors.warnings import AlwaysEagerIgnored
 from kernel.runtime.publisher import EXPIRY_GRACE_S
@@ -422,6 +425,60 @@ def test_exchange_and_routing_key_may_be_given(make_app, sent) -> None:
     assert [(item.queue, item.exchange, item.routing_key) for item in items] == [("", "media", "media.video.mp4")] * 2
 
 
+def test_a_broker_that_knows_no_exchanges_gets_one_message_per_queue(make_app, sent, monkeypatch, caplog) -> None:
+    media = Exchange("media", "topic")
+    queues = [Queue("video", media, "media.video.#"), Queue("all", media, "media.#"), Queue("kernel")]
+    app = make_app(task_queues=queues)
+    items, broker = sent(app), app.client.services.broker
+    caps = replace(broker.capabilities(), exchanges=False)
+    monkeypatch.setattr(broker, "capabilities", lambda: caps)
+
+    app.send_task("t", exchange="media", routing_key="media.video.mp4", task_id="both")
+    app.send_task("t", exchange="media", routing_key="other", task_id="none")
+
+    assert [(item.queue, item.exchange, item.id) for item in items] == [("video", "", "both"), ("all", "", "both")]
+    assert "t[none] reaches no queue by way of exchange 'media'" in caplog.text
+
+
+def test_an_exchange_alone_declares_the_queues_behind_it(make_app) -> None:
+    media = Exchange("media", "fanout")
+    app = make_app(task_queues=[Queue("a", media), Queue("b", bindings=[Binding(media)]), Queue("kernel")])
+
+    app.send_task("t", exchange="media", routing_key="x")
+
+    depth = app.client.services.broker.depth(["a", "b"], Deadline.after(5))
+    assert [depth[name].ready for name in ("a", "b")] == [1, 1]
+
+
+def test_a_chord_goes_along(app, add, sent) -> None:
+    items = sent(app)
+
+    add.apply_async((1, 2), chord=add.s(5))
+
+    assert body_of(items[0])[2]["chord"]["args"] == [5]
+
+
+def test_settings_by_every_way(make_app, monkeypatch) -> None:
+    app = make_app()
+    monkeypatch.setenv("SOME_CONFIG", "no.such.module")
+
+    app.add_defaults(lambda: {"task_default_queue": "defaults", "task_default_priority": 1})
+    app.config_from_object({"task_default_queue": "object"})
+    assert (app.config.task_default_queue, app.config.task_default_priority) == ("object", 1)
+    app.conf.update(task_default_queue="changed")
+    assert app.config.task_default_queue == "changed"
+    with pytest.raises(ImproperlyConfigured, match=r"no\.such\.module"):
+        app.config_from_envvar("SOME_CONFIG", force=True)
+
+
+def test_start_runs_the_program_with_this_app(app, capsys) -> None:
+    app.task(name="proj.add")(lambda: None)
+
+    assert app.start(["report"]) == 0
+    assert app.start(["no-such-command"]) != 0
+    assert "no-such-command" in capsys.readouterr().err
+
+
 def test_queues_are_declared_once_per_process(app, add, monkeypatch) -> None:
     broker = app.client.services.broker
     declared, declare = [], broker.declare
@@ -439,8 +496,6 @@ def test_queues_are_declared_once_per_process(app, add, monkeypatch) -> None:
 
 
 def test_a_queue_somebody_deleted_is_declared_again(app, add, sent) -> None:
-    from kernel.contracts import Deadline
-
     add.delay(1, 2)
     app.client.services.broker.delete(["kernel"], Deadline.after(5))
 
@@ -592,6 +647,15 @@ def test_shadow_name_is_asked(app, sent) -> None:
     task.apply_async((3,), shadow="given")
 
     assert [item.headers["shadow"] for item in items] == ["add 3", "given"]
+
+
+def test_what_a_worker_sends_comes_from_the_worker(app, sent) -> None:
+    items = sent(app)
+
+    InheritingFactory(app, ExecutorOptions("w1@host"))()
+    app.send_task("t")
+
+    assert items[0].headers["origin"] == "w1@host"
 
 
 def test_task_sent_events(make_app, monkeypatch) -> None:

@@ -386,6 +386,18 @@ class TestGroup:
 
         assert result.get(timeout=WAIT) == [12, 22]
 
+    def test_clones_of_canvases_are_independent(self, add, mul) -> None:
+        steps, members = add.s(1) | mul.s(2), group(add.s(1), add.s(2))
+
+        changed = steps.clone((5,), {"y": 3}), members.clone((5,), {"y": 3})
+        for canvas in changed:
+            canvas.tasks[0].set(queue="q")
+
+        assert (changed[0].args, changed[0].tasks[0].kwargs) == ((5,), {"y": 3})
+        assert [member.kwargs for member in changed[1].tasks] == [{"y": 3}, {"y": 3}]
+        assert [each.tasks[0].options for each in (steps, members)] == [{}, {}]
+        assert (bool(steps), bool(members)) == (True, True)
+
     def test_what_needs_a_chord_says_so(self, add, total) -> None:
         for build in (
             lambda: group(add.s(1, 1), add.s(2, 2)) | total.s(),

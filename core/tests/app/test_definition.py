@@ -441,5 +441,29 @@ def test_threads_may_define_and_call_at_once(make_app) -> None:
     assert len(app.tasks) == 8
 
 
+def test_the_logical_clock_never_goes_back(app) -> None:
+    assert [app.clock.forward(), app.clock.adjust(10), app.clock.adjust(3), app.clock.forward()] == [1, 11, 12, 13]
+    assert repr(app.clock) == "<LogicalClock: 13>"
+
+
+def test_attributes_of_the_current_app_may_be_set(make_app) -> None:
+    before, app = app_or_default(), make_app()
+    try:
+        app.set_current()
+        current_app.main = "renamed"
+        assert app.main == "renamed"
+    finally:
+        before.set_current()
+
+
+def test_register_task_takes_a_class_too(app: Kernel) -> None:
+    class Named(Task):
+        name = "chosen"
+
+        def run(self): ...
+
+    assert app.register_task(Named).name == "chosen"
+
+
 def test_what_the_package_offers() -> None:
     assert set(kernel.__all__) <= set(dir(kernel))

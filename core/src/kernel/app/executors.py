@@ -39,9 +39,11 @@ class InheritingFactory:
     def __call__(self) -> TaskExecutor:
         """A new executor."""
         options = self._options
+        services = self._app.client.services
+        services.node = options.hostname  # what tasks send from here comes from this worker: header ``origin``
         return TaskExecutor(
             self._app.tasks,
-            self._app.client.services,
+            services,
             node=options.hostname,
             log_level=options.log_level,
             events=options.task_events,
