@@ -6,14 +6,8 @@ pytest. A plugin's harness derives from a class of :mod:`kernel_conformance.harn
 
 from kernel_conformance.announced import GROUP, Announced, harnesses
 from kernel_conformance.collect import BackendSuite, BrokerSuite, CompressionSuite, RouterSuite, SerializerSuite
-from kernel_conformance.harness import (
-    BackendHarness,
-    BrokerHarness,
-    CompressionHarness,
-    Harness,
-    RouterHarness,
-    SerializerHarness,
-)
+from kernel_conformance.formats import CompressionHarness, RouterHarness, SerializerHarness
+from kernel_conformance.harness import BackendHarness, BrokerHarness, Harness
 from kernel_conformance.outcome import NotRun
 from kernel_conformance.proxy import ChaosProxy
 from kernel_conformance.server import Server

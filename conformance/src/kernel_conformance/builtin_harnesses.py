@@ -5,15 +5,8 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-from kernel_conformance.harness import (
-    BackendHarness,
-    BrokerHarness,
-    CompressionHarness,
-    DriverHarness,
-    Harness,
-    RouterHarness,
-    SerializerHarness,
-)
+from kernel_conformance.formats import CompressionHarness, RouterHarness, SerializerHarness
+from kernel_conformance.harness import BackendHarness, BrokerHarness, DriverHarness, Harness
 
 
 class _InMemory(DriverHarness):
@@ -48,6 +41,8 @@ class MemoryBrokerHarness(_InMemory, BrokerHarness):
 class MemoryBackendHarness(_InMemory, BackendHarness):
     """``backend.memory``."""
 
+    clocked = True
+
 
 class SqliteBrokerHarness(_InFile, BrokerHarness):
     """``broker.sqlite``."""
@@ -55,6 +50,8 @@ class SqliteBrokerHarness(_InFile, BrokerHarness):
 
 class SqliteBackendHarness(_InFile, BackendHarness):
     """``backend.sqlite``."""
+
+    clocked = True
 
 
 BUILTIN: Final[dict[str, Callable[[], Harness]]] = {

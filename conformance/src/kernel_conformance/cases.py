@@ -24,6 +24,7 @@ PREFIXES: Final = {
 MARK: Final = "__conformance_case__"
 _BROKEN_BY: Final = "Broken by:"
 _ID: Final = re.compile(rf"(?:{'|'.join(PREFIXES.values())})-\d{{3}}")
+_SENTENCE: Final = re.compile(r"(?<=[.])\s")
 
 Method = TypeVar("Method", bound=Callable[[Any], None])
 
@@ -36,6 +37,7 @@ class Gate:
         id: ``BRK-042``; never reused for another promise.
         level: core cases apply to every plugin, extended ones to those that claim ``needs``, fault ones break things.
         needs: capabilities that must be claimed, else the case is UNCLAIMED.
+        proves: further capabilities that it tests where they are claimed; without them it tests something else.
         faults: what the harness must be able to do, else the case is NOT RUN.
         since: the contract's minor version that brought the promise.
         timeout_s: after so long the case has failed and its process is killed.
@@ -49,6 +51,7 @@ class Gate:
     since: str
     timeout_s: float
     embedded: bool
+    proves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The promise, in one line."""
-        return self.doc.split("\n\n", 1)[0].replace("\n", " ")
+        """The promise in one line: its first sentence."""
+        return _SENTENCE.split(self.doc.split("\n\n", 1)[0].replace("\n", " "), maxsplit=1)[0]
 
     @property
     def promise(self) -> str:
@@ -90,6 +93,7 @@ def case(  # noqa: PLR0913 - a gate has these facts, each with its default
     since: str = "1.0",
     timeout_s: float = 60.0,
     embedded: bool = False,
+    proves: tuple[str, ...] = (),
 ) -> Callable[[Method], Method]:
     """Mark a suite's method (which takes only ``self``) as the case of that id.
 
@@ -101,6 +105,7 @@ def case(  # noqa: PLR0913 - a gate has these facts, each with its default
         since: see :class:`Gate`.
         timeout_s: see :class:`Gate`.
         embedded: see :class:`Gate`.
+        proves: see :class:`Gate`.
 
     Raises:
         ValueError: for an id of another form, or a docstring without promise and "Broken by:".
@@ -108,7 +113,7 @@ def case(  # noqa: PLR0913 - a gate has these facts, each with its default
     if not _ID.fullmatch(id):
         raise ValueError(f"{id!r} is no case id: write one such as 'BRK-042'")
     found: Level = level or ("fault" if faults else "extended" if needs else "core")
-    gate = Gate(id, found, tuple(needs), tuple(faults), since, timeout_s, embedded)
+    gate = Gate(id, found, tuple(needs), tuple(faults), since, timeout_s, embedded, tuple(proves))
 
     def mark(method: Method) -> Method:
         promise, _, causes = (method.__doc__ or "").partition(_BROKEN_BY)

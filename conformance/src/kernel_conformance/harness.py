@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from kernel.contracts import Broker, Compressor, PluginContext, ResultBackend, Router, Serializer
+from kernel.contracts import Broker, PluginContext, ResultBackend
 from kernel_conformance.cases import Fault
 from kernel_conformance.installed import Installed
 from kernel_conformance.server import Server
@@ -141,70 +141,18 @@ class BrokerHarness(DriverHarness):
 
 
 class BackendHarness(DriverHarness):
-    """Reaches a result backend."""
+    """Reaches a result backend.
+
+    Attributes:
+        clocked: the store takes the time from the context's clock and from nowhere else, so that tests can move it.
+        capacity: bytes after which a store with capability ``volatile`` begins to evict; 0 when it cannot be filled.
+    """
 
     kind = "backend"
+    clocked: bool = False
+    capacity: int = 0
 
     def backend(self, url: str, **context: Any) -> ResultBackend:
         """A result backend, not opened; ``context`` goes into its :class:`~kernel.contracts.PluginContext`."""
         made: ResultBackend = self.make(url, {}, PluginContext(self.namespace, **context))
         return made
-
-
-class SerializerHarness(Harness):
-    """Serializers need nothing; every one that the plugin provides is tested."""
-
-    kind = "serializer"
-    embedded = True
-
-    def subjects(self) -> Sequence[Serializer]:
-        """What the plugin provides."""
-        return tuple(self.plugin.provided())
-
-    def claims(self) -> frozenset[str]:
-        """The declared types, ``safe`` and ``canonical``, as far as every serializer of the plugin has them."""
-        flags = ("safe", "canonical")
-        each = [one.types | {flag for flag in flags if getattr(one, flag)} for one in self.subjects()]
-        return frozenset.intersection(*each)
-
-
-class CompressionHarness(Harness):
-    """Compressors need nothing; every one that the plugin provides is tested.
-
-    Attributes:
-        claimed: ``canonical`` and ``interop``, as the harness knows them; ``checksum`` is added from the compressors.
-    """
-
-    kind = "compression"
-    embedded = True
-    claimed: frozenset[str] = frozenset()
-
-    def subjects(self) -> Sequence[Compressor]:
-        """What the plugin provides."""
-        return tuple(self.plugin.provided())
-
-    def claims(self) -> frozenset[str]:
-        """``claimed``, and ``checksum`` when every compressor of the plugin has it."""
-        return self.claimed | ({"checksum"} if all(one.checksum for one in self.subjects()) else frozenset())
-
-
-class RouterHarness(Harness):
-    """Routers.
-
-    Attributes:
-        rules: what configuration gives the factory: a small valid example.
-        claimed: ``sharding``, ``consistent``.
-    """
-
-    kind = "router"
-    embedded = True
-    rules: object = None
-    claimed: frozenset[str] = frozenset()
-
-    def subjects(self) -> Sequence[Callable[[object], Router]]:
-        """The factories."""
-        return tuple(self.plugin.provided().values())
-
-    def claims(self) -> frozenset[str]:
-        """What the harness says."""
-        return self.claimed

@@ -63,7 +63,7 @@ def sort_claims(claimed: Sequence[str], catalogue: Sequence[Case], judged: Seque
     proven: list[str] = []
     unproven: list[tuple[str, str]] = []
     for claim in sorted(claimed):
-        of_claim = [one for one in catalogue if claim in one.gate.needs]
+        of_claim = [one for one in catalogue if claim in (*one.gate.needs, *one.gate.proves)]
         reason = _why_unproven(of_claim, ends)
         if reason is None:
             proven.append(claim)
