@@ -185,15 +185,32 @@ class _ThreadAlarm:
         with self._lock:  # a lock of C code: an exception that strikes here still gives it back
             self.active = False
             if self.rung:
-                _raise_in(self._thread, None)  # not delivered yet? then it must not be, outside the block
+                _deliver_here()  # whatever was not delivered yet must not be, outside the block
         if isinstance(error, SoftTimeLimitExceeded) and not error.args:
             error.args = (self.seconds,)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise in another thread, or with None take back what was not delivered yet."""
-    pointer = ctypes.py_object() if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), pointer)
+class _Delivered(BaseException):
+    """Takes the place of an exception that was not delivered in time."""
+
+
+def _deliver_here() -> None:
+    """Receive this thread's pending asynchronous exception, if there is one, and drop it.
+
+    Taking it back with NULL would leave CPython's flag for pending exceptions set for ever: every thread would look for
+    one at every call, and on Python 3.11 a trace or profile function would never get past it.
+    """
+    try:
+        _raise_in(threading.get_ident(), _Delivered)
+        while True:
+            pass  # the next jump back delivers it
+    except _Delivered:
+        pass
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise in a thread, in place of what may be pending there."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def end_thread(thread: int) -> None:
