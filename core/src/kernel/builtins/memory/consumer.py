@@ -8,9 +8,9 @@ from typing import NamedTuple
 from kernel.builtins import envelope
 from kernel.builtins.memory.queue import MemoryQueue, Message, Place
 from kernel.builtins.memory.store import Clock, MemoryStore
-from kernel.builtins.waker import Waker
 from kernel.contracts.broker import SETTLED, Consumer, Delivery, Settle, SettleKind, SettleResult
 from kernel.contracts.deadline import Deadline
+from kernel.contracts.waker import Waker
 from kernel.errors import Code, DriverError
 
 

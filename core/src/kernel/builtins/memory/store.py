@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from kernel.builtins import declaration, envelope
 from kernel.builtins.memory.queue import MemoryQueue, Message, Place
-from kernel.builtins.waker import Waker
 from kernel.contracts.broker import PUBLISHED, Depth, Outgoing, PublishResult
 from kernel.contracts.capabilities import BrokerCaps
+from kernel.contracts.waker import Waker
 from kernel.errors import Code, DriverError
 from kernel.model.topology import QueueSpec, binding_matches
 

@@ -7,11 +7,11 @@ from kernel.builtins.sqlite import address, results
 from kernel.builtins.sqlite.database import Database
 from kernel.builtins.sqlite.fanin import FanIn
 from kernel.builtins.sqlite.pulse import Pulse
-from kernel.builtins.waker import Waker
 from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
 from kernel.contracts.capabilities import BackendCaps, Limits
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import PluginContext
+from kernel.contracts.waker import Waker
 from kernel.errors import DriverError
 
 OPTIONS = {"synchronous": address.SYNCHRONOUS}

@@ -12,9 +12,9 @@ from kernel.builtins.sqlite.mailbox import Found, Mailbox
 from kernel.builtins.sqlite.pulse import Pulse
 from kernel.builtins.sqlite.record import unpack
 from kernel.builtins.sqlite.view import NO_VIEW, Queue, View
-from kernel.builtins.waker import Waker
 from kernel.contracts.broker import Consumer, Delivery, Settle, SettleKind, SettleResult
 from kernel.contracts.deadline import Deadline
+from kernel.contracts.waker import Waker
 from kernel.errors import Code, DriverError
 
 Receipt = tuple[int, int]

@@ -8,8 +8,8 @@ often: then a message is seen within two milliseconds of its publication, at lit
 import time
 
 from kernel.builtins.sqlite.database import Database
-from kernel.builtins.waker import Waker
 from kernel.contracts.deadline import Deadline
+from kernel.contracts.waker import Waker
 
 STEPS = ((0.05, 0.000_5), (1.0, 0.002))
 """Idle for less than so many seconds → seconds between two readings."""
