@@ -21,6 +21,7 @@ from kernel.contracts.driver import PluginContext
 from kernel.contracts.manifest import Option
 from kernel.errors import Code, DriverError
 from kernel.model.topology import QueueSpec
+from kernel.model.urls import masked_url
 
 OPTIONS = {
     "lease_s": Option((int, float), 30.0, "seconds a delivery stays hidden, for queues that do not say"),
@@ -145,7 +146,7 @@ def store_name(url: str) -> str:
     if found is None:
         raise DriverError(
             Code.INVALID,
-            f"{url!r} is not a URL of the memory store",
+            f"{masked_url(url)!r} is not a URL of the memory store",
             cure="Write memory://<name>, the name made of letters, digits, '.', '_' and '-'.",
         )
     return found[1]

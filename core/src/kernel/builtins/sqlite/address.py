@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from kernel.builtins.sqlite.database import SYNCHRONOUS as LEVELS
 from kernel.contracts.manifest import Option
 from kernel.errors import Code, DriverError
+from kernel.model.urls import masked_url
 
 SYNCHRONOUS = Option(
     str, "normal", "off, normal or full; full also keeps each commit through a loss of power, at a flush per commit"
@@ -22,13 +23,13 @@ def path(url: str) -> str:
     if prefix or not name or name.endswith("/") or "\x00" in name:
         raise DriverError(
             Code.INVALID,
-            f"{url!r} does not name an SQLite file",
+            f"{masked_url(url)!r} does not name an SQLite file",
             cure="Write sqlite:///relative/path.db or sqlite:////absolute/path.db; for a store in memory, memory://name.",
         )
     if "?" in name or "#" in name:
         raise DriverError(
             Code.INVALID,
-            f"{url!r} has a part after '?' or '#', which this driver does not read",
+            f"{masked_url(url)!r} has a part after '?' or '#', which this driver does not read",
             cure="Give options in broker_transport_options or result_backend_transport_options.",
         )
     return os.path.abspath(name)  # noqa: PTH100 - Path.absolute would keep '..'
