@@ -58,6 +58,7 @@ class Executor:
         self._target, self._broken = target, None
         try:
             harness = harness_of(target)
+            harness.target = target
             harness.start()
         except NotRun as error:
             self._broken = Outcome("", End.NOT_RUN, str(error))

@@ -27,6 +27,8 @@ class Harness:
         server: the server to start, or None.
         server_name: what the report calls the server, such as ``"moto 5.2.5, not AWS"``.
         installed: the plugin under test.
+        target: its name, by which a child process makes this harness again.
+        load: how many messages or records a load test may use; less for a server that is slow with many.
     """
 
     kind: ClassVar[str] = ""
@@ -36,6 +38,8 @@ class Harness:
     server: Server | None = None
     server_name: str = ""
     installed: Installed | None = None
+    target: str = ""
+    load: int = 1000
 
     def bind(self, installed: Installed) -> None:
         """Take the plugin under test; called once, before anything else."""

@@ -86,8 +86,8 @@ def _why_unproven(cases: Sequence[Case], ends: dict[str, Judged]) -> str | None:
     return ", ".join(bad) or None
 
 
-def give_verdict(judged: Sequence[Judged], claims: Claims, levels: Sequence[Level]) -> Verdict:
-    """The verdict over the levels that were run."""
+def give_verdict(judged: Sequence[Judged], claims: Claims, levels: Sequence[Level], *, whole: bool = True) -> Verdict:
+    """The verdict over the levels that were run; ``whole`` is False when single cases were chosen from them."""
     counting = [one for one in judged if one.counts]
     ends = {one.outcome.end for one in counting}
     if not ends or ends == {End.NOT_RUN}:
@@ -96,7 +96,7 @@ def give_verdict(judged: Sequence[Judged], claims: Claims, levels: Sequence[Leve
     if End.FAIL in ends or core_missing:
         return Verdict.NON_CONFORMANT
     unproven = "extended" in levels and bool(claims.unproven)
-    return Verdict.PARTIAL if End.KNOWN in ends or unproven else Verdict.CONFORMANT
+    return Verdict.PARTIAL if End.KNOWN in ends or unproven or not whole else Verdict.CONFORMANT
 
 
 def highest_level(judged: Sequence[Judged], levels: Sequence[Level]) -> str:

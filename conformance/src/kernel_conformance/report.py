@@ -50,6 +50,8 @@ def claims_line(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """The verdict, with how far it reaches."""
+    if report.plan.only:
+        return f"{report.verdict} (only {len(report.judged)} cases)"
     if report.verdict is Verdict.NOT_RUN or set(report.plan.levels) == set(LEVELS):
         return str(report.verdict)
     return f"{report.verdict} at level {'+'.join(report.plan.levels)}"

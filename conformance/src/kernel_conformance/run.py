@@ -115,7 +115,7 @@ def _report(
         plan=plan,
         judged=tuple(judged),
         claims=claims,
-        verdict=give_verdict(judged, claims, plan.levels),
+        verdict=give_verdict(judged, claims, plan.levels, whole=not plan.only),
         badge_level=highest_level(judged, plan.levels),
     )
 
