@@ -32,10 +32,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class LossPlan:
-    """What to do: store ``error`` in ``state`` unless it is None, then settle unless ``kind`` is None."""
+    """What to do: store ``error`` in ``state`` unless it is None, then settle unless ``kind`` is None.
+
+    ``what`` says for the log what happened; ``reason`` goes with a rejected message.
+    """
 
     kind: SettleKind | None
     error: KernelError | None
+    what: str
     state: str = states.FAILURE
     reason: str = ""
 
@@ -51,29 +55,32 @@ def on_loss(lost: Lost, delivery_limit: int) -> LossPlan:
         case LossCause.HARD_LIMIT:
             return _timed_out(lost)
         case LossCause.TERMINATED:
-            return LossPlan(_ack(lost), TaskRevokedError("terminated"), states.REVOKED)
+            return LossPlan(_ack(lost), TaskRevokedError("terminated"), "was terminated", states.REVOKED)
         case LossCause.EXITED:
             return _exited(lost, delivery_limit)
 
 
 def _timed_out(lost: Lost) -> LossPlan:
     error = TimeLimitExceeded(lost.hard_limit)
+    what = f"exceeded its hard time limit of {lost.hard_limit} s"
     if lost.acked or lost.options.acks_on_timeout:
-        return LossPlan(_ack(lost), error)
-    return LossPlan(SettleKind.REJECT, error, reason=f"hard time limit of {lost.hard_limit} s exceeded")
+        return LossPlan(_ack(lost), error, what)
+    return LossPlan(SettleKind.REJECT, error, what, reason=what)
 
 
 def _exited(lost: Lost, delivery_limit: int) -> LossPlan:
     if lost.by_shutdown:
         error = WorkerLostError(f"The worker was shut down while running {lost.options.name}.")
-        return LossPlan(None, error) if lost.acked else LossPlan(SettleKind.RELEASE, None)
+        kind = None if lost.acked else SettleKind.RELEASE
+        return LossPlan(kind, error if lost.acked else None, "was ended by the shutdown")
     error = WorkerLostError(f"Executor {_death(lost.loss)} while running {lost.options.name}.")
+    what = f"lost its executor, which {_death(lost.loss)}"
     if lost.acked or not lost.options.reject_on_worker_lost:
-        return LossPlan(_ack(lost), error)
+        return LossPlan(_ack(lost), error, what)
     if lost.attempt is not None and lost.attempt >= delivery_limit:
         reason = f"its executor {_death(lost.loss)}; deliveries: {lost.attempt}, limit: {delivery_limit}"
-        return LossPlan(SettleKind.REJECT, error, reason=reason)
-    return LossPlan(SettleKind.RELEASE, None)
+        return LossPlan(SettleKind.REJECT, error, what, reason=reason)
+    return LossPlan(SettleKind.RELEASE, None, what)
 
 
 def _ack(lost: Lost) -> SettleKind | None:

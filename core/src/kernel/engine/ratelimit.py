@@ -6,7 +6,8 @@ from kernel.errors import ImproperlyConfigured
 
 _PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _CURE = "Use such as '100/s', '10/m', '2/h', or a number per second; None is no limit."
-_EPSILON = 1e-9
+_EARLY_S = 1e-6
+"""Unix times are exact to a quarter of a microsecond: whoever is early by no more than this is in time."""
 
 
 def parse_rate(rate: str | float | None) -> float | None:
@@ -63,8 +64,8 @@ class TokenBucket:
             gained = (now - self._filled_at) * self._rate
             self._tokens = min(self._capacity, self._tokens + gained)
             self._filled_at = now
-        if self._tokens >= 1.0 - _EPSILON:
-            self._tokens -= 1.0
+        if self._tokens + self._rate * _EARLY_S >= 1.0:
+            self._tokens = max(0.0, self._tokens - 1.0)
             return 0.0
         next_token = now + (1.0 - self._tokens) / self._rate
         self._promised = max(next_token, self._promised + 1.0 / self._rate)

@@ -107,7 +107,7 @@ class Finish:
             by_shutdown=self.cold and loss.cause is LossCause.EXITED,
         )
         decided = on_loss(lost, self._delivery_limit)
-        self._desk.tell.lost(entry, decided.error, _consequence(decided))
+        self._desk.tell.lost(entry, decided)
         self._end(entry, decided)
         if entry.request is not None and decided.error is not None:
             _tell_loss(entry.request, entry, decided)
@@ -135,15 +135,6 @@ class Finish:
                 "Task %s: its lease was lost while it ran; it may run again elsewhere and is not acknowledged here.",
                 entry.title,
             )
-
-
-def _consequence(decided: LossPlan) -> str:
-    match decided.kind:
-        case SettleKind.RELEASE:
-            return "It goes back to its queue."
-        case SettleKind.REJECT:
-            return f"It is quarantined: {decided.reason}."
-    return ""
 
 
 def _ignored(entry: Entry) -> bool:

@@ -3,8 +3,10 @@
 import logging
 import time
 
+from kernel.contracts.broker import SettleKind
 from kernel.contracts.pool import Report
-from kernel.errors import KernelError
+from kernel.engine.loss import LossPlan
+from kernel.model import states
 from kernel.model.events import event
 from kernel.runtime.events import EventDispatcher
 from kernel.runtime.ledger import Entry
@@ -71,12 +73,23 @@ class Tell:
         logger.error("Task %s is quarantined: %s", entry.title, reason)
         self._send("task-rejected", entry.run.id, requeue=False)
 
-    def lost(self, entry: Entry, error: KernelError | None, consequence: str) -> None:
+    def lost(self, entry: Entry, decided: LossPlan) -> None:
         """A task whose executor ended."""
-        logger.error("Task %s lost its executor: %s%s", entry.title, f"{error} " if error else "", consequence)
-        if error is not None:
-            self._send("task-failed", entry.run.id, exception=repr(error), traceback="")
+        logger.error("Task %s %s%s", entry.title, decided.what, _consequence(decided))
+        if decided.error is not None and decided.state == states.REVOKED:
+            self._send("task-revoked", entry.run.id, terminated=True, signum=None, expired=False)
+        elif decided.error is not None:
+            self._send("task-failed", entry.run.id, exception=repr(decided.error), traceback="")
 
     def _send(self, kind: str, task_id: str, **fields: object) -> None:
         if self._events is not None:
             self._events.collect(event(kind, time.time(), uuid=task_id, **fields))
+
+
+def _consequence(decided: LossPlan) -> str:
+    match decided.kind:
+        case SettleKind.RELEASE:
+            return "; it goes back to its queue."
+        case SettleKind.REJECT:
+            return f"; it is quarantined: {decided.reason}."
+    return "."
