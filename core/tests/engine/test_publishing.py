@@ -12,7 +12,7 @@ from kernel.engine.argcheck import argument_check
 from kernel.engine.saferepr import saferepr
 from kernel.engine.timing import NOW, app_zone, resolve_timing
 from kernel.errors import ImproperlyConfigured
-from kernel.model.urls import masked_url
+from kernel.model.masking import mask_text
 
 NAMES = st.lists(st.sampled_from(string.ascii_lowercase), unique=True, max_size=6)
 
@@ -195,4 +195,4 @@ def test_an_unknown_zone_is_refused() -> None:
     ],
 )
 def test_masked_urls(url, shown) -> None:
-    assert masked_url(url) == shown
+    assert mask_text(url, secret=True) == shown

@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.app.masking import MASK, is_secret_name, mask_text, masked
 from kernel.app.setting_table import SETTINGS
 from kernel.app.settings import Settings
 from kernel.cli.config import config_group
 from kernel.errors import ImproperlyConfigured
+from kernel.model.masking import MASK, is_secret_name, mask_text, masked
 
 SECRET = "hunter2"
 

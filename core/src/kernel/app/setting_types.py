@@ -8,10 +8,10 @@ from datetime import timedelta
 from types import NoneType
 from typing import Any, Never, get_args
 
-from kernel.app.masking import mask_text, masked
 from kernel.app.setting_checks import problem_of
 from kernel.app.setting_table import Setting
 from kernel.errors.setup import ImproperlyConfigured
+from kernel.model.masking import mask_text, masked
 from kernel.model.options import RetryPolicy
 
 _MISS = object()

@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 
 from kernel.app.config_layers import Layer, effective, given
 from kernel.app.config_objects import ObjectSource, read_object
-from kernel.app.masking import masked
 from kernel.app.setting_checks import check_together
 from kernel.app.setting_names import unknown_setting
 from kernel.app.setting_table import SETTINGS
 from kernel.errors.setup import ImproperlyConfigured
 from kernel.model.config import Config
+from kernel.model.masking import masked
 
 Defaults: TypeAlias = Mapping[str, object] | Callable[[], Mapping[str, object]]
 

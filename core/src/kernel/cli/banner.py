@@ -9,10 +9,10 @@ import click
 
 from kernel.app.executors import where_is
 from kernel.app.kernel import Kernel
-from kernel.app.masking import mask_text
 from kernel.app.worker import Worker
 from kernel.engine.topology import quarantine_spec
 from kernel.errors import ImproperlyConfigured
+from kernel.model.masking import mask_text
 
 _LABEL = 12
 _MOST_TASKS = 40
