@@ -10,7 +10,7 @@ from kernel.contracts.deadline import Deadline
 from kernel.engine.publish_policy import PublishPolicy
 from kernel.errors import Code, DriverError, KernelError, OperationalError
 from kernel.model.config import Config
-from kernel.model.masking import mask_text
+from kernel.model.urls import masked_url
 from kernel.model.topology import QueueSpec, Topology
 
 _NAMED = 5
@@ -114,7 +114,7 @@ class Sender:
         ids = [f"{parcel.item.headers.get('task')}[{parcel.item.id}]" for parcel, _ in failures[:_NAMED]]
         more = f" and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
         count = "Not sent: " if sent == 1 else f"{len(failures)} of {sent} messages were not sent: "
-        url = mask_text(self._url, secret=True)
+        url = masked_url(self._url)
         error = OperationalError(
             f"{count}{', '.join(ids)}{more}: {first} (broker {url})",
             cure=first.cure or f"Check that the broker at {url} is running and can be reached from here.",
