@@ -1,5 +1,6 @@
 """URLs that may be shown (features.md 1.16)."""
 
+from kernel.model.masking import MASK as MASK
 from kernel.model.masking import mask_text
 
 
