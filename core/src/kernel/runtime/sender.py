@@ -10,8 +10,8 @@ from kernel.contracts.deadline import Deadline
 from kernel.engine.publish_policy import PublishPolicy
 from kernel.errors import Code, DriverError, KernelError, OperationalError
 from kernel.model.config import Config
-from kernel.model.urls import masked_url
 from kernel.model.topology import QueueSpec, Topology
+from kernel.model.urls import masked_url
 
 _NAMED = 5
 """Ids that an error names; the rest are counted."""
