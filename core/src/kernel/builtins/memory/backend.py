@@ -51,14 +51,16 @@ class ResultStore:
         return found[0]
 
 
-_STORES: dict[tuple[int, str], ResultStore] = {}
+_STORES: dict[tuple[int, str, str], ResultStore] = {}
+"""By process, namespace and name."""
 
 
 class MemoryBackend(ResultBackend):
-    """``memory://<name>``; all backends of one name share their records within a process."""
+    """``memory://<name>``; all backends of one name and namespace share their records within a process."""
 
     def __init__(self, url: str, options: Mapping[str, object], ctx: PluginContext) -> None:
         self._name = store_name(url)
+        self._namespace = ctx.namespace
         self._clock = ctx.clock or time.time
         self._opened: ResultStore | None = None
 
@@ -68,7 +70,7 @@ class MemoryBackend(ResultBackend):
 
     def open(self, deadline: Deadline) -> None:
         """Join the store of this name."""
-        self._opened = _STORES.setdefault((os.getpid(), self._name), ResultStore())
+        self._opened = self._shared()
 
     def close(self, deadline: Deadline) -> None:
         """Leave it; the records stay for other backends of the name. A blocked ``wait`` ends."""
@@ -84,7 +86,7 @@ class MemoryBackend(ResultBackend):
     def after_fork(self) -> None:
         """Start over with an empty store."""
         if self._opened is not None:
-            self._opened = _STORES.setdefault((os.getpid(), self._name), ResultStore())
+            self._opened = self._shared()
 
     def store(self, records: Sequence[Record], mode: StoreMode, deadline: Deadline) -> list[StoreResult]:
         """See :meth:`kernel.contracts.backend.ResultBackend.store`."""
@@ -162,6 +164,9 @@ class MemoryBackend(ResultBackend):
             state.done = len(state.payloads) >= state.size
             payloads = tuple(state.payloads[name] for name in sorted(state.payloads)) if state.done else ()
             return JoinState(len(state.payloads), state.size, state.done, payloads)
+
+    def _shared(self) -> ResultStore:
+        return _STORES.setdefault((os.getpid(), self._namespace, self._name), ResultStore())
 
     def _put(self, store: ResultStore, record: Record, mode: StoreMode) -> StoreResult:
         limit = CAPS.limits.max_body

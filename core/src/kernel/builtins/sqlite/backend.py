@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from kernel.builtins.sqlite import address, results
 from kernel.builtins.sqlite.database import Database
 from kernel.builtins.sqlite.fanin import FanIn
+from kernel.builtins.sqlite.names import Names
 from kernel.builtins.sqlite.pulse import Pulse
 from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
 from kernel.contracts.capabilities import BackendCaps, Limits
@@ -36,6 +37,7 @@ class SqliteBackend(ResultBackend):
     def __init__(self, url: str, options: Mapping[str, object], ctx: PluginContext) -> None:
         self._database = Database(address.path(url), address.synchronous(options))
         self._clock = ctx.clock or time.time
+        self._key = Names(ctx.namespace).key
         self._waiting: set[Waker] = set()
         self._sweep_at = 0.0
 
@@ -76,17 +78,20 @@ class SqliteBackend(ResultBackend):
 
     def fetch(self, ids: Sequence[str], deadline: Deadline) -> list[Record | None]:
         """See :meth:`kernel.contracts.backend.ResultBackend.fetch`."""
-        wanted = [one for one in dict.fromkeys(ids) if results.storable(one)]
+        wanted = {self._key(one): one for one in ids if results.storable(one)}
+        keys = list(wanted)
         found: dict[str, Record] = {}
-        for start in range(0, len(wanted), results.CHUNK):
-            sql, parameters = results.select(wanted[start : start + results.CHUNK], self._clock())
-            found.update((row[0], results.read(row)) for row in self._database.query(deadline, sql, parameters))
+        for start in range(0, len(keys), results.CHUNK):
+            sql, parameters = results.select(keys[start : start + results.CHUNK], self._clock())
+            for row in self._database.query(deadline, sql, parameters):
+                one = wanted[row[0]]
+                found[one] = results.read(one, row)
         return [found.get(one) for one in ids]
 
     def forget(self, ids: Sequence[str], deadline: Deadline) -> int:
         """See :meth:`kernel.contracts.backend.ResultBackend.forget`."""
         with self._database.write(deadline) as connection:
-            return results.forget(connection, filter(results.storable, ids), self._clock())
+            return results.forget(connection, map(self._key, filter(results.storable, ids)), self._clock())
 
     def expire(self, now: float, limit: int, deadline: Deadline) -> int:
         """Remove records whose time is over, at most ``limit``; counters and joins go with them."""
@@ -107,7 +112,7 @@ class SqliteBackend(ResultBackend):
         now = self._clock()
         results.check_storable(key)
         with self._database.write(deadline) as connection:
-            return results.add(connection, key, delta, None if ttl_s is None else now + ttl_s, now)
+            return results.add(connection, self._key(key), delta, None if ttl_s is None else now + ttl_s, now)
 
     def join(
         self, key: str, member: str, payload: bytes, size: int, ttl_s: float | None, deadline: Deadline
@@ -116,21 +121,27 @@ class SqliteBackend(ResultBackend):
         now = self._clock()
         results.check_storable(key, member)
         with self._database.write(deadline) as connection:
-            return FanIn(connection, key, now).report(member, payload, size, None if ttl_s is None else now + ttl_s)
+            return FanIn(connection, self._key(key), now).report(
+                member, payload, size, None if ttl_s is None else now + ttl_s
+            )
 
     def _store(self, records: Sequence[Record], mode: StoreMode, deadline: Deadline) -> list[StoreResult]:
         now = self._clock()
         refusals = [results.refusal(record, CAPS.limits.max_body) for record in records]
         sweep = time.monotonic() >= self._sweep_at
         if len(records) == 1 and not sweep and refusals[0] is None:
-            stored = self._database.change(deadline, results.STORE[mode], results.row(records[0], now))
+            stored = self._database.change(
+                deadline, results.STORE[mode], results.row(records[0], self._key(records[0].id), now)
+            )
             return [results.STORED if stored else results.KEPT]
         with self._database.write(deadline) as connection:
             if sweep:
                 results.sweep(connection, now, SWEEP)
                 self._sweep_at = time.monotonic() + SWEEP_EVERY_S
             return [
-                StoreResult(stored=False, error=refused) if refused else results.store(connection, record, mode, now)
+                StoreResult(stored=False, error=refused)
+                if refused
+                else results.store(connection, record, self._key(record.id), mode, now)
                 for record, refused in zip(records, refusals, strict=True)
             ]
 

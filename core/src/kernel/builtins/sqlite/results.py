@@ -30,16 +30,16 @@ _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 INT64 = 1 << 63
 
 
-def row(record: Record, now: float) -> tuple[Any, ...]:
-    """The parameters of a statement in :data:`STORE`."""
+def row(record: Record, key: str, now: float) -> tuple[Any, ...]:
+    """The parameters of a statement in :data:`STORE`; ``key`` is the id with its namespace."""
     rest = {name: value for name, default in _REST if (value := getattr(record, name)) != default}
     ends = None if record.ttl_s is None else now + record.ttl_s
-    return (record.id, record.status, ends, record.result, _dumps(rest), now)
+    return (key, record.status, ends, record.result, _dumps(rest), now)
 
 
-def read(found: Sequence[Any]) -> Record:
+def read(record_id: str, found: Sequence[Any]) -> Record:
     """The record of a row that :func:`select` gives."""
-    return Record(found[0], found[1], found[2], **json.loads(found[3]))
+    return Record(record_id, found[1], found[2], **json.loads(found[3]))
 
 
 def refusal(record: Record, limit: int | None) -> DriverError | None:
@@ -57,21 +57,21 @@ def refusal(record: Record, limit: int | None) -> DriverError | None:
     return None
 
 
-def store(connection: sqlite3.Connection, record: Record, mode: StoreMode, now: float) -> StoreResult:
+def store(connection: sqlite3.Connection, record: Record, key: str, mode: StoreMode, now: float) -> StoreResult:
     """Write one record as the mode allows."""
-    return STORED if connection.execute(STORE[mode], row(record, now)).rowcount else KEPT
+    return STORED if connection.execute(STORE[mode], row(record, key, now)).rowcount else KEPT
 
 
-def select(ids: Sequence[str], now: float) -> tuple[str, list[Any]]:
+def select(keys: Sequence[str], now: float) -> tuple[str, list[Any]]:
     """The statement, and its parameters, that reads the live ones of at most :data:`CHUNK` records."""
-    size = next(size for size in _SIZES if size >= len(ids))
-    return _SELECT[size], [now, *ids, *[None] * (size - len(ids))]
+    size = next(size for size in _SIZES if size >= len(keys))
+    return _SELECT[size], [now, *keys, *[None] * (size - len(keys))]
 
 
-def forget(connection: sqlite3.Connection, ids: Iterable[str], now: float) -> int:
+def forget(connection: sqlite3.Connection, keys: Iterable[str], now: float) -> int:
     """Remove records; how many of them had not expired."""
     live = 0
-    for one in ids:
+    for one in keys:
         gone = connection.execute("DELETE FROM result WHERE id = ? RETURNING ends", (one,)).fetchall()
         live += sum(ends is None or ends > now for (ends,) in gone)
     return live
