@@ -9,7 +9,7 @@ PACKAGES := core $(patsubst %/,%,$(wildcard plugins/*/)) conformance
 SOURCES := $(wildcard $(addsuffix /src,$(PACKAGES)))
 READY := .venv/.ready
 
-.PHONY: help demo test check conformance bench wheels docs
+.PHONY: help coverage demo test check conformance bench wheels docs
 
 demo: $(READY) ## count every text file below DIR with two workers, one of which is killed on the way
 	@$(BIN)/python examples/textstats/run.py $${DIR:+"$$DIR"}
@@ -39,6 +39,10 @@ wheels: $(READY) ## build every distribution into dist/
 docs: $(READY) ## write the generated pages anew and check every link
 	@$(BIN)/python docs/generate_settings.py
 	@$(BIN)/python .ci/docs.py
+
+coverage: $(READY) # (quiet) what the core's tests reach of the pure layers: errors, model, engine
+	@$(BIN)/coverage run -m pytest -q core/tests $(PYTEST_ARGS)
+	@$(BIN)/coverage report --include='core/src/kernel/errors/*,core/src/kernel/model/*,core/src/kernel/engine/*' --fail-under=97
 
 help: # (quiet) what `make` alone prints
 	@echo "make <word>:"
