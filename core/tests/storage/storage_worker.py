@@ -1,7 +1,10 @@
 """A program that tests start as a process of its own: ``storage_worker.py <verb> <url> ...``; it prints lines."""
 
 import os
+import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from storage_helpers import message, numbers, soon
 
@@ -26,7 +29,7 @@ def consume(url, most):
     broker = opened(url)
     consumer = broker.consumer(["q"], int(most))
     say("ready")
-    while found := consumer.receive(int(most), 3):
+    while found := consumer.receive(int(most), 1.5):
         results = consumer.settle([Settle(one, SettleKind.ACK) for one in found], soon(60))
         say("acked", *[n for n, result in zip(numbers(found), results, strict=True) if result.ok])
     broker.close(soon())
@@ -84,6 +87,67 @@ def fork(url):
     backend.close(soon())
 
 
+def fork_often(url, count):
+    """Fork again and again, from two threads, while other threads publish, receive and open connections."""
+    broker = opened(url)
+    stop = threading.Event()
+    with ThreadPoolExecutor(5) as threads:
+        busy = [
+            threads.submit(repeat, work, stop) for work in (lambda: exchange(broker), lambda: opened(url).close(soon()))
+        ]
+        forks = [threads.submit(fork_and_publish, broker, int(count)) for _ in range(2)]
+        statuses = {status for fork in forks for status in fork.result()}
+        stop.set()
+        say("children", *statuses, "errors", *[one.exception() for one in busy if one.exception()])
+    broker.close(soon())
+
+
+def repeat(work, stop):
+    while not stop.is_set():
+        work()
+
+
+def exchange(broker):
+    consumer = broker.consumer(["q"], 0)
+    broker.publish([message()] * 3, soon(60))
+    consumer.settle([Settle(one, SettleKind.ACK) for one in consumer.receive(5, 0)], soon(60))
+    consumer.close(release=True, deadline=soon(60))
+
+
+def fork_and_publish(broker, count):
+    """The exit statuses of children that each publish once."""
+    return [os.waitpid(publishing_child(broker), 0)[1] for _ in range(count)]
+
+
+def publishing_child(broker):
+    pid = os.fork()
+    if not pid:
+        signal.alarm(20)  # a deadlock ends with a status of its own
+        broker.after_fork()
+        os._exit(0 if broker.publish([message()], soon(60))[0].ok else 1)
+    return pid
+
+
+def outlive(url):
+    """Publish, fork, and end; the child publishes before and after that."""
+    broker = opened(url)
+    broker.publish([message(number=0)], soon())
+    ready, told = os.pipe()
+    ended, held = os.pipe()
+    if os.fork():
+        os.read(ready, 1)
+        broker.close(soon())
+        return
+    os.close(held)
+    broker.after_fork()
+    broker.publish([message(number=1)], soon())
+    os.write(told, b"x")
+    os.read(ended, 1)  # nothing but the end of the parent, once it has closed the file
+    broker.publish([message(number=2)], soon())
+    say("done")
+    os._exit(0)  # closing could hide that it wrote to a file that is not there any more
+
+
 def orphan(url):
     """Hold a message, leave a forked child behind that never touches the broker, and die at the parent's wish."""
     broker = opened(url)
@@ -109,5 +173,5 @@ def add(url, count):
 
 
 if __name__ == "__main__":
-    verbs = {f.__name__: f for f in (consume, hold, publish, fork, orphan, add)}
+    verbs = {f.__name__: f for f in (consume, hold, publish, fork, fork_often, outlive, orphan, add)}
     verbs[sys.argv[1]](*sys.argv[2:])

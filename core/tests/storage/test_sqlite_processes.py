@@ -25,7 +25,15 @@ class Program:
 
     def __init__(self, *words: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(HERE / "storage_worker.py"), *map(str, words)],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-W",
+                "ignore::DeprecationWarning",
+                str(HERE / "storage_worker.py"),
+                *map(str, words),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -167,6 +175,19 @@ def test_both_sides_of_a_fork_work(url, broker, start):
     publish(broker, message(number=0))
     said = start("fork", url).rest()
     assert said == [["child", "0"], ["held", "True"], ["stored", "True", "True"], ["depth", "1", "0"]]
+
+
+def test_a_child_goes_on_after_its_parent_has_closed_the_file(url, start):
+    with SqliteBroker(url, {}, PluginContext()) as broker:
+        declare(broker, "q")
+    assert start("outlive", url).rest() == [["done"]]
+    with SqliteBroker(url, {}, PluginContext()) as broker:
+        assert numbers(broker.consumer(["q"], 0).receive(9, 0)) == [0, 1, 2]
+
+
+def test_forking_amid_busy_threads_harms_nobody(url, broker, start):
+    assert start("fork_often", url, 20).rest() == [["children", "0", "errors"]]
+    assert broker._database.query(soon(), "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_another_process_may_settle(url, broker, start):

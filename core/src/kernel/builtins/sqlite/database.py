@@ -26,7 +26,7 @@ from kernel.errors import Code, DriverError
 Row = tuple[Any, ...]
 SYNCHRONOUS = ("off", "normal", "full")
 FIRST_PAUSE_S = 0.000_2
-LONGEST_PAUSE_S = 0.005
+LONGEST_PAUSE_S = 0.002
 MOVED_CHECK_S = 1.0
 _PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 4000",  # 16 MB: fewer checkpoints, each with two flushes to disk
@@ -169,10 +169,10 @@ class Database:
                 cure="Nothing has to be done: the next call opens the file that is there, or makes a new one.",
             )
         if self._connection is None:
+            GUARD.watch(self)  # before anything of SQLite is used, also its memory allocator
             self._connection = self._connect(deadline)
             self._inode = _inode(self.path)
             self.generation += 1
-            GUARD.watch(self)
         self._check_at = time.monotonic() + MOVED_CHECK_S
         return self._connection
 
@@ -197,9 +197,9 @@ class Database:
             f"file:{quote(self.path)}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
-            schema.ensure(connection, self.path)
             for pragma in (f"PRAGMA synchronous = {self._synchronous}", *_PRAGMAS):
                 connection.execute(pragma)
+            schema.ensure(connection, self.path)
         except BaseException:
             connection.close()
             raise

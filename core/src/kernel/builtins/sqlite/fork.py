@@ -29,35 +29,46 @@ class ForkGuard:
 
     def __init__(self) -> None:
         self._members: weakref.WeakSet[ForkAware] = weakref.WeakSet()
-        self._forking: list[ForkAware] = []
+        self._resting: list[ForkAware] = []
         self._installed = False
-        self._lock = threading.Lock()
+        self._registry = threading.Lock()
+        self._turn = threading.Lock()
 
     def watch(self, member: ForkAware) -> None:
-        """Register; a member that is garbage is forgotten."""
-        with self._lock:
+        """Register; a member that is garbage is forgotten. The caller may hold the member's own lock."""
+        with self._registry:
             self._members.add(member)
             if not self._installed:
                 self._installed = True
                 os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
 
     def _before(self) -> None:
-        self._lock.acquire()
-        self._forking = list(self._members)
-        for member in self._forking:
-            member.before_fork()
+        # One fork at a time. The registry is free while any member's lock is waited for, because a thread that has
+        # such a lock may be registering something; at last nothing is new, and the registry stays closed.
+        self._turn.acquire()
+        while True:
+            self._registry.acquire()
+            new = [member for member in self._members if member not in self._resting]
+            if not new:
+                return
+            self._registry.release()
+            for member in new:
+                member.before_fork()
+                self._resting.append(member)
 
     def _in_parent(self) -> None:
-        members, self._forking = self._forking, []
-        for member in members:
+        resting, self._resting = self._resting, []
+        for member in resting:
             member.after_fork_in_parent()
-        self._lock.release()
+        self._registry.release()
+        self._turn.release()
 
     def _in_child(self) -> None:
-        members, self._forking = self._forking, []
-        for member in members:
+        resting, self._resting = self._resting, []
+        for member in resting:
             member.after_fork_in_child()
-        self._lock.release()
+        self._registry.release()
+        self._turn.release()
 
 
 GUARD = ForkGuard()
