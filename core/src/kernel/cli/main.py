@@ -19,7 +19,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "result": Lazy("kernel.cli.result", "result_command", "Show the result of a task."),
     "purge": Lazy("kernel.cli.purge", "purge_command", "Delete the waiting messages of queues."),
     "quarantine": Lazy("kernel.cli.quarantine", "quarantine_group", "Look at messages that were set aside."),
-    "plugins": Lazy("kernel.cli.plugins", "plugins_group", "List, examine and disable plugins."),
+    "plugins": Lazy("kernel.cli.plugins", "plugins_group", "List, examine, disable and write plugins."),
     "config": Lazy("kernel.cli.config", "config_group", "Show the settings and where each came from."),
     "report": Lazy("kernel.cli.report", "report_command", "Show versions, platform, plugins and settings."),
     "shell": Lazy("kernel.cli.shell", "shell_command", "Start a Python prompt with the app and its tasks."),

@@ -15,6 +15,7 @@ from kernel.cli.invocation import Invocation
 from kernel.cli.output import output_option, print_json, print_table
 from kernel.cli.plugin_rows import find_entries, print_options, try_plugins, unsafe_places
 from kernel.cli.plugin_switch import SETTING, Switch, read_switch, word_of
+from kernel.cli.plugins_new import new_command
 from kernel.errors import ImproperlyConfigured, KernelError, PluginError
 from kernel.runtime.plugin_entries import take_inventory
 from kernel.runtime.plugin_selection import Selection, parse_item
@@ -23,7 +24,10 @@ from kernel.runtime.plugins import discover
 
 @click.group("plugins")
 def plugins_group() -> None:
-    """List, examine and disable plugins."""
+    """List, examine, disable and write plugins."""
+
+
+plugins_group.add_command(new_command)
 
 
 @plugins_group.command("list")
