@@ -29,6 +29,9 @@ from kernel.runtime.publisher import Defaults, Emit, Publisher
 EMBEDDED_URL = "sqlite:///kernel.sqlite3"
 """Broker and result backend when nothing is configured: one file in the working directory."""
 
+DISABLED = frozenset({"disabled", "disabled://"})
+"""Values of ``result_backend`` that turn results off, also beside the embedded broker (features.md 2.9)."""
+
 D = TypeVar("D", bound=Driver)
 
 
@@ -215,15 +218,17 @@ def urls(config: Config) -> tuple[str, str | None]:
     broker = config.broker_url
     if isinstance(broker, tuple):
         broker = ";".join(broker)
-    backend = config.result_backend
+    backend = config.result_backend or None
     if not broker:
         broker, backend = EMBEDDED_URL, backend or EMBEDDED_URL
+    if backend in DISABLED:
+        backend = None
     for name, url in (("broker_url", broker), ("result_backend", backend)):
         if url and ":" not in url:
             raise ImproperlyConfigured(
                 f"{name} {url!r} is not a URL", cure="Write it as scheme://…, such as sqlite:///tasks.sqlite3."
             )
-    return broker, None if backend in {"disabled", "disabled://"} else backend or None
+    return broker, backend
 
 
 def _formats(config: Config) -> list[str]:
