@@ -110,6 +110,7 @@ class RouterHarness(Harness):
         rules: what configuration gives the factory. The default is what the kernel's own router takes.
         routed: task name → queue that these rules give it.
         unrouted: names that these rules leave to the next router; empty for a router that answers always.
+        consistent: adding a shard moves no more names than it must.
     """
 
     kind = "router"
@@ -117,23 +118,22 @@ class RouterHarness(Harness):
     rules: object = ()
     routed: Mapping[str, str] = {}
     unrouted: Sequence[str] = ()
+    consistent: bool = False
 
     def subjects(self) -> Sequence[Callable[[object], Router]]:
         """The factories."""
         return tuple(self.plugin.provided().values())
 
     def claims(self) -> frozenset[str]:
-        """``sharding`` and ``consistent`` when the harness can give rules for shards."""
+        """What the harness can give rules for: ``patterns``, ``functions``, ``options``, ``sharding``."""
         known = {
             "patterns": self.pattern_rules("a*", "q") is not None,
             "functions": self.function_rules(str) is not None,
+            "options": self.option_rules("priority", 5) is not None,
             "sharding": self.shard_rules(("a", "b")) is not None,
             "consistent": self.consistent and self.shard_rules(("a", "b")) is not None,
         }
         return frozenset(name for name, claimed in known.items() if claimed)
-
-    consistent: bool = False
-    """Whether adding a shard moves no more keys than it must."""
 
     def pattern_rules(self, pattern: str, queue: str) -> object | None:
         """Rules that send every task whose name fits a pattern of a user to a queue; None without such rules."""
@@ -141,6 +141,10 @@ class RouterHarness(Harness):
 
     def function_rules(self, function: Callable[..., object]) -> object | None:
         """Rules that call a function of a user; None without such rules."""
+        return None
+
+    def option_rules(self, option: str, value: object) -> object | None:
+        """Rules of ``task_routes`` that give every task an execution option; None without such rules."""
         return None
 
     def shard_rules(self, queues: Sequence[str]) -> object | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kernel.errors import PluginError
 from kernel_conformance import saboteurs
 from kernel_conformance.announced import harnesses
+from kernel_conformance.builtin_formats import FORMATS
 from kernel_conformance.builtin_harnesses import BUILTIN, PLAIN
 from kernel_conformance.harness import Harness
 from kernel_conformance.installed import Installed, find_entry, load_installed
@@ -63,7 +64,7 @@ def _make(name: str, installed: Installed) -> Harness:
             if not isinstance(made, Harness):
                 raise NotRun(f"the harness of {name!r} ({announced.dist}) is a {type(made).__name__}, no Harness")
             return made
-    factory = BUILTIN.get(name) or PLAIN.get(installed.entry.kind)
+    factory = BUILTIN.get(name) or FORMATS.get(name) or PLAIN.get(installed.entry.kind)
     if factory is None:
         raise NotRun(f"{name!r} announces no harness: add an entry point of group 'kernel.conformance' with its name")
     return factory()
