@@ -28,3 +28,13 @@ def test_memory_is_bounded_and_measured():
     assert isinstance(try_hostile(lambda: len(bytearray(512 * MEBIBYTE)), memory=64 * MEBIBYTE).error, MemoryError)
     grown = try_hostile(lambda: len(b"x" * (40 * MEBIBYTE))).grown
     assert 39 * MEBIBYTE <= grown <= 60 * MEBIBYTE
+
+
+def test_memory_that_the_allocator_keeps_hides_nothing():
+    large = [b"x" * (30 * MEBIBYTE)]  # freeing one teaches glibc to keep pieces of this size
+    large.clear()
+    large = [b"x" * (25 * MEBIBYTE) for _ in range(4)]
+    held = b"y" * 200_000  # above them, so that they are not given back
+    large.clear()
+    assert 39 * MEBIBYTE <= try_hostile(lambda: len(b"x" * (40 * MEBIBYTE))).grown <= 60 * MEBIBYTE
+    assert held

@@ -3,6 +3,7 @@
 A JSON reader given YAML has nothing to do but refuse it; a reader that understands it is the one the text was made for.
 """
 
+import os
 import pickle
 from collections.abc import Iterator
 from typing import Final
@@ -18,8 +19,6 @@ class _Runs:
         self.command = command
 
     def __reduce__(self) -> tuple[object, ...]:
-        import os  # noqa: PLC0415 - the pickle names it, nothing else here needs it
-
         return (os.system, (self.command,))
 
 
