@@ -1,0 +1,1 @@
+"""A broker in a folder of a local file system, for kernel."""
