@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PACKAGES := core $(patsubst %/,%,$(wildcard plugins/*/)) conformance
-SOURCES := $(wildcard $(addsuffix /src,$(PACKAGES)))
+SOURCES := $(wildcard $(addsuffix /src,$(PACKAGES)) examples/plugin_*/src)
 READY := .venv/.ready
 
 .PHONY: help coverage demo test check conformance bench wheels docs
@@ -48,7 +48,7 @@ help: # (quiet) what `make` alone prints
 	@echo "make <word>:"
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-$(READY): constraints.txt .ci/setup $(wildcard */pyproject.toml plugins/*/pyproject.toml)
+$(READY): constraints.txt .ci/setup $(wildcard */pyproject.toml plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@.ci/setup
 
 .venv/.bench: requirements/bench.txt $(READY)
