@@ -365,3 +365,33 @@ def test_plugins_say_what_they_are(module, name, scheme):
     assert driver.capabilities().claimed()
     [entry] = entry_points(group=ENTRY_POINT_GROUP, name=name)
     assert entry.load() is module
+
+
+def test_a_change_within_the_coarseness_of_file_times_is_seen(url, broker):
+    """The log's time of change stands still for milliseconds; a second write in them must not be missed."""
+    consumer = broker.consumer(["q"], 0)
+    with SqliteBroker(url, {}, PluginContext()) as other:
+        for number in range(200):
+            publish(other, message(number=number), message(number=-1))
+            began = time.monotonic()
+            found = collect(consumer, 2)
+            assert time.monotonic() - began < 2
+            publish(other, message(number=number))
+            ack(consumer, *found, *collect(consumer, 1))
+
+
+def test_a_consumer_closed_by_another_thread_keeps_nothing(broker):
+    """Deliveries claimed while the consumer was being closed are given back."""
+    for number in range(30):
+        publish(broker, message(number=number))
+        consumer = broker.consumer(["q"], 0)
+        closer = threading.Thread(target=consumer.close, args=(True, soon()))
+        closer.start()
+        try:
+            while consumer.receive(1, 0.01):
+                pass
+        except DriverError as error:
+            assert error.code is Code.CLOSED  # noqa: PT017 - it ends this way or with nothing
+        closer.join()
+        depth = broker.depth(["q"], soon())["q"]
+        assert (depth.ready, depth.in_flight) == (number + 1, 0)

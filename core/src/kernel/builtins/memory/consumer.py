@@ -123,6 +123,8 @@ class MemoryConsumer(Consumer):
                 room = min(room, self._prefetch - len(self._held()))
             found: list[Delivery] = []
             self._turn += 1
+            if self.closed:  # by another thread, meanwhile
+                return [], 0.0
             for index in range(len(self._queues)):
                 queue = self._store.queue(self._queues[(self._turn + index) % len(self._queues)])
                 while len(found) < room and (message := queue.next()) is not None:

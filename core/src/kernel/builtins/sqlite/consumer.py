@@ -119,12 +119,13 @@ class SqliteConsumer(Consumer):
         self.wake()
         self._unsettled()
         held, self._held = list(self._held), {}
-        if not release or not held:
-            return
+        if release and held:
+            self._give_back(held, deadline)
+
+    def _give_back(self, receipts: list[Receipt], deadline: Deadline) -> None:
         with self._desk.database.write(deadline) as connection:
-            topology = self._desk.topology
-            mailbox = Mailbox(connection, topology.current(connection), self._desk.clock())
-            for message, claim in held:
+            mailbox = Mailbox(connection, self._desk.topology.current(connection), self._desk.clock())
+            for message, claim in receipts:
                 mailbox.release(message, claim, 0.0, uncounted=0)
         self._desk.wake()
 
@@ -167,6 +168,9 @@ class SqliteConsumer(Consumer):
         self._hot = len(claimed) >= room
         found = [delivery(*one) for one in claimed]
         self._held.update((one.receipt, one.lease_until or 0.0) for one in found)
+        if self.closed:  # by another thread, meanwhile
+            self._give_back([one.receipt for one in found], patience)
+            return []
         return found
 
     def _claim(self, connection: sqlite3.Connection, room: int, claimed: list[tuple[Found, Queue, int, float]]) -> None:
@@ -222,8 +226,9 @@ class SqliteConsumer(Consumer):
     def _unsettled(self) -> int:
         """Deliveries held, as far as their leases go."""
         now = self._desk.clock()
-        for receipt in [receipt for receipt, until in self._held.items() if until <= now]:
-            del self._held[receipt]
+        for receipt, until in list(self._held.items()):  # a copy: other threads settle
+            if until <= now:
+                self._held.pop(receipt, None)
         return len(self._held)
 
 
