@@ -30,7 +30,7 @@ class Bench:
         self._answers = -1
         self._pending = b""
         self._output: Any = None
-        self._fresh = ""
+        self._started = ""
 
     def __enter__(self) -> Self:
         return self
@@ -43,16 +43,17 @@ class Bench:
     def describe(self, target: str) -> dict[str, Any]:
         """What the plugin claims, or why it cannot be tested (key ``broken``)."""
         found = self._ask({"target": target}, START_S)
+        self._started = target if self._process is not None else ""
         if isinstance(found, str):
             return {"broken": Outcome("", End.FAIL, found).as_json()}
         return found
 
     def run(self, target: str, one: Case, seed: int) -> Outcome:
         """Run one case; whatever the plugin does, there is an outcome."""
-        patience = one.gate.timeout_s + (START_S if self._fresh != target else 0.0)
         started = time.monotonic()
-        found = self._ask({"target": target, "case": one.id, "seed": seed}, patience)
-        self._fresh = target if self._process is not None else ""
+        if self._started != target:
+            self.describe(target)
+        found = self._ask({"target": target, "case": one.id, "seed": seed}, one.gate.timeout_s)
         if isinstance(found, dict):
             outcome = Outcome.from_json(found)
             return outcome if outcome.end is not End.FAIL else self._with_output(outcome)
@@ -141,7 +142,7 @@ class Bench:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        self._process = None
+        self._process, self._started = None, ""
         self._pending = b""
         os.close(self._requests)
         os.close(self._answers)

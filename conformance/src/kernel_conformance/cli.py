@@ -95,9 +95,10 @@ def selftest_command(ctx: click.Context, /, only: tuple[str, ...], seed: int) ->
         raise click.BadParameter(f"no saboteur of {len(known)} has such a name", param_hint="-k")
     kills = run_selftest(chosen, seed, _tell_kill)
     survivors = [kill.saboteur.name for kill in kills if not kill.killed]
-    click.echo(f"{len(kills) - len(survivors)} of {len(kills)} saboteurs killed")
+    wrong = [kill for kill in kills if not kill.saboteur.control]
+    click.echo(f"{sum(kill.killed for kill in wrong)} of {len(wrong)} saboteurs killed")
     if survivors:
-        click.echo(f"survivors: {', '.join(survivors)}")
+        click.echo(f"survivors, or accused without being wrong: {', '.join(survivors)}")
     ctx.exit(1 if survivors else 0)
 
 
@@ -130,5 +131,11 @@ def _tell_failure(one: Judged) -> None:
 
 
 def _tell_kill(kill: Kill) -> None:
+    if kill.saboteur.control:
+        bad = " ".join(f"{one.id}:{one.end}" for one in kill.outcomes if one.end is not End.PASS)
+        click.echo(
+            f"{'sound   ' if kill.killed else 'ACCUSED '} {kill.saboteur.name:28} {len(kill.outcomes)} cases {bad}"
+        )
+        return
     cases = " ".join(f"{one.id}:{'killed' if one.end is End.FAIL else one.end}" for one in kill.outcomes)
-    click.echo(f"{'killed  ' if kill.killed else 'SURVIVED'} {kill.saboteur.name:24} {cases}   ({kill.saboteur.wrong})")
+    click.echo(f"{'killed  ' if kill.killed else 'SURVIVED'} {kill.saboteur.name:28} {cases}   ({kill.saboteur.wrong})")

@@ -23,6 +23,7 @@ class Trouble:
         bytes_per_s: the bandwidth of each direction; 0 means unbounded.
         cut_request_at: reset a connection after so many bytes to the server; None never.
         cut_reply_at: reset a connection after so many bytes to the client; None never.
+        cut_replies: reset a connection when the next bytes for the client come; they are not passed on.
     """
 
     black_hole: bool = False
@@ -31,6 +32,7 @@ class Trouble:
     bytes_per_s: float = 0.0
     cut_request_at: int | None = None
     cut_reply_at: int | None = None
+    cut_replies: bool = False
 
 
 @dataclass(slots=True)
@@ -155,6 +157,8 @@ class ChaosProxy:
             time.sleep(len(data) / trouble.bytes_per_s)
         if self.trouble.black_hole:
             return True
+        if trouble.cut_replies and not upward:
+            return False
         limit = trouble.cut_request_at if upward else trouble.cut_reply_at
         sent = link.to_server if upward else link.to_client
         allowed = len(data) if limit is None else max(0, min(len(data), limit - sent))

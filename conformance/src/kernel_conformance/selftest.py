@@ -18,13 +18,9 @@ class Kill:
 
     @property
     def killed(self) -> bool:
-        """Whether each of them failed."""
-        return bool(self.outcomes) and all(one.end is End.FAIL for one in self.outcomes)
-
-    @property
-    def missed(self) -> tuple[Outcome, ...]:
-        """The cases that let it live."""
-        return tuple(one for one in self.outcomes if one.end is not End.FAIL)
+        """Whether each of them failed; for a control, whether each of them passed."""
+        wanted = End.PASS if self.saboteur.control else End.FAIL
+        return bool(self.outcomes) and all(one.end is wanted for one in self.outcomes)
 
 
 def run_selftest(

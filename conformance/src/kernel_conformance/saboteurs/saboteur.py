@@ -16,6 +16,7 @@ class Saboteur:
         wrong: one sentence for people.
         harness: makes its harness, complete (bound to nothing: it makes its own subjects).
         killed_by: ids of the cases that must fail. All others may do as they like.
+        control: nothing is wrong with it: the cases must pass instead, which shows that they do not fail for everybody.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Saboteur:
     wrong: str
     harness: Callable[[], Harness]
     killed_by: tuple[str, ...]
+    control: bool = False

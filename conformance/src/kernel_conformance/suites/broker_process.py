@@ -157,7 +157,7 @@ class ProcessSuite(BrokerCase):
             assert time.monotonic() - started <= 2 + self.slack_s, "an idle consumer took long to wake at SIGTERM"
         assert self.drain(broker, queue) == []
 
-    @case("BRK-046", faults=("proc",))
+    @case("BRK-046", faults=("proc",), timeout_s=40)
     def both_sides_of_a_fork_work(self) -> None:
         """After a fork the parent and, after ``after_fork``, the child both work, without reading each other's answers.
 
