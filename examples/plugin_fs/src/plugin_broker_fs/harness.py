@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from kernel_conformance.harness import BrokerHarness
+from kernel_conformance import BrokerHarness
 
 
 class FsHarness(BrokerHarness):
