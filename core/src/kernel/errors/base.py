@@ -21,4 +21,6 @@ class KernelError(Exception):
     def one_line(self) -> str:
         """What a terminal shows: the message, then the cure, on a single line."""
         text = " ".join(str(self).split()) or type(self).__name__
-        return f"{text} {self.cure}".strip() if self.cure else text
+        if not self.cure:
+            return text
+        return f"{text} {self.cure}" if text.endswith((".", "!", "?", ":")) else f"{text}. {self.cure}"
