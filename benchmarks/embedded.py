@@ -24,28 +24,30 @@ WORKERS = {
 }  # fmt: skip
 
 
-def measure(side: str, tasks: int, calls: int) -> dict[str, float]:
-    """Every figure of one side."""
+def measure(side: str, tasks: int, calls: int, *, fsync: bool = True) -> dict[str, float]:
+    """Every figure of one side; ``fsync`` is Huey's option of that name."""
     figures: dict[str, float] = {}
+    variant = {} if fsync else {"BENCH_NO_FSYNC": "1"}
     rows = [("drain/s", "noop"), ("drain with results/s", "answer")]
     if side == "kernel":
         rows.append(("drain, late ack/s", "late_noop"))
     for name, task in rows:
-        with _site() as environ:
+        with _site(variant) as environ:
             enqueue = _enqueue(side, task, tasks, environ)
             figures.setdefault("enqueue/s", enqueue)
             figures[name] = _drain(side, tasks, environ)
-    with _site() as environ:
+    with _site(variant) as environ:
         figures |= _latency(side, calls, environ)
     figures["client import ms"] = _import_ms(side)
     return figures
 
 
 @contextmanager
-def _site() -> Iterator[dict[str, str]]:
+def _site(variant: dict[str, str]) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="kernel-bench-") as path:
         yield {
             **ENVIRON,
+            **variant,
             "BENCH_DB": f"{path}/bench.sqlite3",
             "BENCH_COUNTER": f"{path}/counter",
             "PYTHONPATH": str(ROOT),
