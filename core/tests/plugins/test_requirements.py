@@ -2,8 +2,10 @@
 
 import pytest
 
+from kernel import Kernel
+from kernel.app.worker import Worker
 from kernel.contracts.capabilities import BrokerCaps, Limits, PoolCaps
-from kernel.engine.requirements import Requirement, broker_requirements, check, check_broker, check_pool
+from kernel.engine.requirements import Requirement, broker_requirements, check, check_broker, check_pool, check_reach
 from kernel.errors import PluginError
 from kernel.model.config import Config
 from kernel.model.options import TaskOptions
@@ -118,3 +120,22 @@ def test_a_need_without_an_alternative():
     assert error.one_line() == (
         "E107: a chord needs capability 'join', which plugin 'backend.zoo' does not have. Use a backend that has it."
     )
+
+
+def test_a_store_of_one_process_and_a_pool_of_several() -> None:
+    here, shared = Limits(in_process=True), Limits()
+    inside, outside = PoolCaps(), PoolCaps(isolates=True)
+    check_reach("broker.memory", here, "pool.threads", inside)
+    check_reach("broker.sqlite", shared, "pool.prefork", outside)
+    error = refusal(check_reach, "broker.memory", here, "pool.prefork", outside)
+    assert "'broker.memory'" in str(error)
+    assert "'pool.prefork'" in str(error)
+
+
+@pytest.mark.parametrize(("broker", "backend"), [("memory://m", None), ("sqlite:///k.sqlite3", "memory://m")])
+def test_a_worker_refuses_what_its_children_could_not_see(tmp_path, monkeypatch, broker, backend) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = Kernel("reach", broker=broker, backend=backend, set_as_current=False)
+    with pytest.raises(PluginError, match="keeps everything in one process"):
+        Worker(app, pool="prefork").start(signals=False)
+    app.close()

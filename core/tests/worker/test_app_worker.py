@@ -17,8 +17,9 @@ from kernel.runtime.executor import TaskExecutor
 
 
 @pytest.fixture
-def app():
-    made = Kernel("proj", set_as_current=False, broker="memory://app-worker", backend="memory://app-worker")
+def app(tmp_path):
+    url = f"sqlite:///{tmp_path}/app-worker.sqlite3"
+    made = Kernel("proj", set_as_current=False, broker=url, backend=url)
     yield made
     made.close()
 
@@ -148,12 +149,13 @@ def test_a_fresh_interpreter_gets_the_app_by_its_path_and_the_settings(tmp_path,
 
     try:
         assert where_is(spawned_app.app) == ("spawned_app", "app")
-        spawned_app.app.conf.use_command_line({"broker_url": "memory://spawn", "worker_redirect_stdouts": False})
+        url = f"sqlite:///{tmp_path}/spawn.sqlite3"
+        spawned_app.app.conf.use_command_line({"broker_url": url, "worker_redirect_stdouts": False})
         spawned_app.app.conf.worker_pool_start_method = "spawn"
         factory = Worker(spawned_app.app, loglevel="ERROR")._factory()
         assert isinstance(factory, SpawningFactory)
         copy = pickle.loads(pickle.dumps(factory))
-        assert copy.settings["broker_url"] == "memory://spawn"
+        assert copy.settings["broker_url"] == url
         levels = {name: (logging.getLogger(name).level, logging.getLogger(name).handlers[:]) for name in LOGGERS}
         try:
             assert isinstance(copy(), TaskExecutor)

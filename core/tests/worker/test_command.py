@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
         (["-X", "nosuch"], 64, "'nosuch'"),
         (["-l", "LOUD"], 78, "'LOUD'"),
         (["-n", "a b"], 78, "'a b'"),
-        (["-f", "no/such/folder/x.log"], 78, "no/such/folder"),
+        (["-P", "threads", "-f", "no/such/folder/x.log"], 78, "no/such/folder"),
         (["-I", "no.such.module"], 78, "no.such.module"),
         (["--config", "nosuch.toml"], 78, "nosuch.toml"),
         (["--plugins", "serializer.nosuch"], 78, "serializer.nosuch"),

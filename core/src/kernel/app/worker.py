@@ -13,7 +13,7 @@ from kernel.app.node_name import node_name
 from kernel.app.settings import Settings
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
-from kernel.engine.requirements import check_broker, check_pool
+from kernel.engine.requirements import check_broker, check_pool, check_reach
 from kernel.engine.topology import queue_spec
 from kernel.errors import ImproperlyConfigured, QueueNotFound, SecurityError
 from kernel.errors.near import did_you_mean
@@ -183,9 +183,13 @@ class Worker:
     def _check(self) -> None:
         """What settings and tasks need of the pool and the broker (E107)."""
         options = [task.task_options for task in self.app.tasks.values()]
-        check_pool(f"pool.{self.config.worker_pool}", self.pool.capabilities(), self.config, options)
-        provided = self.services.plugins.broker(self.services.broker_url.partition(":")[0])
-        check_broker(provided.plugin, self.services.broker_caps, self.config, self.services.topology)
+        pool, caps = f"pool.{self.config.worker_pool}", self.pool.capabilities()
+        check_pool(pool, caps, self.config, options)
+        services = self.services
+        for plugin, limits in services.reach():
+            check_reach(plugin, limits, pool, caps)
+        provided = services.plugins.broker(services.broker_url.partition(":")[0])
+        check_broker(provided.plugin, services.broker_caps, self.config, services.topology)
 
 
 def _reject_unknown(options: Mapping[str, object]) -> None:

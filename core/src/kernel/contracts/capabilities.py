@@ -18,6 +18,8 @@ class Limits:
     max_lease_s: float | None = None
     max_priority: int | None = None
     name_pattern: str = r"[^\x00-\x1f\x7f]{1,255}"
+    in_process: bool = False
+    """Everything is kept in this process: another one, a forked child too, sees a store of its own."""
     granularity_s: float = 0.01
     """How late a delay, lease or expiry may be observed, beyond the machine's own scheduling."""
 

@@ -58,6 +58,23 @@ def check_pool(plugin: str, caps: PoolCaps, config: Config, tasks: Iterable[Task
     check(plugin, caps.claimed(), pool_requirements(config, tasks))
 
 
+def check_reach(plugin: str, limits: Limits, pool: str, caps: PoolCaps) -> None:
+    """Refuse a store that lives in one process beside a pool whose tasks run in others.
+
+    What those tasks store and send would go to a store of their own, and vanish without a word.
+
+    Raises:
+        PluginError: E107.
+    """
+    if limits.in_process and caps.isolates:
+        raise PluginError(
+            "E107",
+            f"plugin {plugin!r} keeps everything in one process, and {pool!r} runs tasks in others.",
+            cure="Use a store that processes share, such as sqlite:///, or another pool: -P threads.",
+            plugin=plugin,
+        )
+
+
 def check(plugin: str, claimed: frozenset[str], requirements: Iterable[Requirement]) -> None:
     """Compare what a plugin claims with what is needed.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from kernel.contracts.backend import ResultBackend
 from kernel.contracts.broker import Broker
-from kernel.contracts.capabilities import BrokerCaps
+from kernel.contracts.capabilities import BrokerCaps, Limits
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver, PluginContext
 from kernel.contracts.router import CompiledRouter
@@ -95,6 +95,14 @@ class Services:
     def broker_caps(self) -> BrokerCaps:
         """What the broker can do; known without a connection."""
         return (self._broker or self._make_broker()).capabilities()
+
+    def reach(self) -> list[tuple[str, Limits]]:
+        """Plugin and limits of the broker and the result backend in use; known without a connection."""
+        found = [(self.plugins.broker(_scheme(self.broker_url)).plugin, self.broker_caps.limits)]
+        if self.backend_url is not None:
+            backend = self._build_backend(self.backend_url)
+            found.append((self.plugins.backend(_scheme(self.backend_url)).plugin, backend.capabilities().limits))
+        return found
 
     @property
     def backend(self) -> ResultBackend | None:

@@ -18,7 +18,11 @@ from kernel.model.states import READY_STATES, SUCCESS
 FOREVER = float("inf")
 OPTIONS: dict[str, Option] = {}
 CAPS = BackendCaps(
-    autoexpire=True, notify=True, counter=True, join=True, limits=Limits(max_body=64 * 1024 * 1024, granularity_s=0.02)
+    autoexpire=True,
+    notify=True,
+    counter=True,
+    join=True,
+    limits=Limits(max_body=64 * 1024 * 1024, in_process=True, granularity_s=0.02),
 )
 COUNTER_MAX = 2**63 - 1
 """Counters are signed 64-bit numbers, as in the stores this one stands for."""

@@ -47,7 +47,7 @@ CAPS = BrokerCaps(
     prefetch=True,
     binary_headers=True,
     uncount=True,
-    limits=Limits(max_body=64 * 1024 * 1024, max_priority=TOP_PRIORITY, granularity_s=0.02),
+    limits=Limits(max_body=64 * 1024 * 1024, max_priority=TOP_PRIORITY, in_process=True, granularity_s=0.02),
 )
 
 
