@@ -24,9 +24,8 @@ check: $(READY) ## lint, format, types, import contracts, cleanliness of the tre
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python .ci/clean_tree.py
 
-conformance: $(READY) ## run the conformance package (its own tests for now; the suites come with the next issue)
-	@$(BIN)/python -m pytest conformance/tests $(PYTEST_ARGS)
-	@echo "These were the tests of the conformance package itself: the suites for plugins come with the next issue."
+conformance: $(READY) ## judge every installed plugin at level all: one line each
+	@$(BIN)/kernel conformance all $(CONFORMANCE_ARGS)
 
 bench: $(READY) .venv/.bench ## measure speed and size beside a peer, in one run
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -225,6 +225,15 @@ class BrokerCase(Suite):
     def fault(self, what: str) -> None:
         """Record that something is broken on purpose."""
         self.history.happened(Verb.FAULT, what)
+
+    @contextlib.contextmanager
+    def faulty(self, what: str) -> Iterator[None]:
+        """Record that something is broken during all that stands inside."""
+        op = self.history.invoke(Verb.FAULT)
+        try:
+            yield
+        finally:
+            self.history.end(op, Phase.OK, what)
 
     def drain(self, broker: Broker, *queues: str, quiet_s: float | None = None) -> list[Delivery]:
         """Receive and acknowledge until nothing comes for a while."""

@@ -175,6 +175,8 @@ class _Facts:
         """The keys that must come in order, each line as published."""
         lines: dict[tuple[str, str | None], list[Key]] = defaultdict(list)
         for key, publishes in self._publishes.items():
+            if not publishes:
+                continue  # it came, and nobody published it
             group = publishes[0].item.group if publishes[0].item is not None else None
             if group is not None or (key[0] in self._rules.ordered and not groups_only):
                 lines[key[0], group].append(key)

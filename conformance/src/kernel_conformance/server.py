@@ -91,6 +91,7 @@ class Server:
                     words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **self._env}
                 )
         except OSError as error:
+            self.stop()
             raise NotRun(f"the server does not start: {error}") from error
         self._await_ready(log)
 
@@ -135,4 +136,5 @@ class Server:
         why = f"was not ready after {self._start_s:g} s" if self.running else "ended at once"
         self._end(signal.SIGKILL)
         tail = " ".join(log.read_text(errors="replace").split())[-300:]
+        self.stop()
         raise NotRun(f"the server {why}: {tail or 'it printed nothing'}")

@@ -177,16 +177,15 @@ class NetworkSuite(BrokerCase):
         direct = self.broker()
         queue = self.queue(direct, lease_s=self.lease_s if self.caps.lease else None)
         sizes = self._traffic(proxy, queue)
-        self.fault("connections are cut")
-        for number in range(CUTS):
-            upward = number % 2 == 0
-            at = self.random.randrange(1, max(2, sizes[0 if upward else 1]))
-            proxy.trouble = Trouble(cut_request_at=at) if upward else Trouble(cut_reply_at=at)
-            self._round(self.through(proxy), queue)
-            proxy.heal()
-        proxy.reset()
-        self._drained(direct, queue, set(), self.lease_s + self.slack_s)
-        self.fault("end of cuts")
+        with self.faulty("connections are cut"):
+            for number in range(CUTS):
+                upward = number % 2 == 0
+                at = self.random.randrange(1, max(2, sizes[0 if upward else 1]))
+                proxy.trouble = Trouble(cut_request_at=at) if upward else Trouble(cut_reply_at=at)
+                self._round(self.through(proxy), queue)
+                proxy.heal()
+            proxy.reset()
+            self._drained(direct, queue, set(), self.lease_s + self.slack_s)
         self.judge(drained=True)
 
     @case("BRK-067", faults=("proxy",), timeout_s=120)
@@ -230,20 +229,16 @@ class NetworkSuite(BrokerCase):
         return result
 
     def _take_all(self, consumer: Consumer, count: int) -> None:
-        """Receive and acknowledge so many in spite of errors."""
-        left = [count]
-
-        def some() -> None:
-            found = self.receive(consumer, left[0], 0.5)
-            self.ack(consumer, *found)
-            left[0] -= len(found)
+        """Receive so many, and acknowledge them, in spite of errors."""
+        found: list[Delivery] = []
 
         def done() -> bool:
             with contextlib.suppress(DriverError):
-                some()
-            return left[0] <= 0
+                found.extend(self.receive(consumer, count - len(found), 0.5))
+            return len(found) >= count
 
-        self.until(done, f"{count} messages", 20)
+        self.until(done, f"the arrival of {count} messages", 20)
+        self.retry(lambda: self.ack(consumer, *found), "acknowledging")
 
     def _drained(self, broker: Broker, queue: str, wanted: set[str], seconds: float = 0.0) -> set[str]:
         """Receive and acknowledge until ``wanted`` came, or for so long."""

@@ -61,7 +61,7 @@ class RestartSuite(BrokerCase):
 
         Broken by: ok before the write, settlements that hit other messages after the reconnection.
         """
-        queue = self.queue(self.broker())
+        queue = self.queue(self.broker(), lease_s=self.lease_s if self.caps.lease else None)
         stop = threading.Event()
         natives: list[BaseException] = []
 
@@ -79,22 +79,20 @@ class RestartSuite(BrokerCase):
         threads = [threading.Thread(target=publish, args=(broker,), daemon=True) for broker in brokers]
         for thread in threads:
             thread.start()
-        for _ in range(OUTAGES):
-            stop.wait(1.0)
-            self.fault("server killed")
-            self.server.kill()
-            stop.wait(OUTAGE_S)
-            self.server.start()
-        stop.wait(2.0)
-        stop.set()
-        for thread in threads:
-            thread.join(30)
-        crew.stop()
-        self.fault("end of outages")
+        with self.faulty("outages"):
+            for _ in range(OUTAGES):
+                stop.wait(1.0)
+                self.server.kill()
+                stop.wait(OUTAGE_S)
+                self.server.start()
+            stop.wait(2.0)
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+            crew.stop()
+            self.drain(self.broker(), queue, quiet_s=self.lease_s + self.slack_s)
         assert not natives, f"a publisher ended with {natives[0]!r}"
         assert not crew.errors, f"a consumer ended with {crew.errors[0]!r}"
-        seconds = (self.lease_s if not self.caps.lease else 5.0) + self.slack_s
-        self.drain(self.broker(), queue, quiet_s=seconds)
         self.judge()
 
     def _publishes(self, broker: Broker, queue: str) -> bool:
