@@ -108,6 +108,36 @@ class TestReceive:
         broker.close(soon())
         assert waiting() == []
 
+    def test_closing_a_consumer_with_its_own_connection_while_it_receives(self, bound_broker, toy):
+        consumer = bound_broker.consumer(["a"], 0)
+        waiting = in_thread(lambda: consumer.receive(1, 30))
+        give_up = time.monotonic() + 10
+        while "receive a 1" not in toy.calls and time.monotonic() < give_up:
+            time.sleep(0.001)
+        consumer.close(release=True, deadline=soon())
+        assert waiting() == []
+        assert [conn.open for conn in toy.connections] == [True, False], "the broker's and its own"
+
+    def test_a_connection_made_while_the_broker_closes_does_not_stay(self, make, toy):
+        class Slow(ToyBroker):
+            def connect(self, deadline):
+                if toy.connections:
+                    self._line.close()  # as another thread may, just then
+                return super().connect(deadline)
+
+        broker = make(Slow)
+        codes_seen = []
+
+        def ping():
+            try:
+                broker.ping(soon())
+            except DriverError as error:
+                codes_seen.append(error.code)
+
+        in_thread(ping)()
+        assert codes_seen == [Code.CLOSED]
+        assert not [conn for conn in toy.connections if conn.open]
+
     def test_long_polls_are_for_the_last_queue_and_end_in_time(self, make, toy):
         waits = []
 

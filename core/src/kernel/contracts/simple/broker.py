@@ -44,8 +44,7 @@ class SimpleBroker(Verbs):
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             consumer.close(release=True, deadline=deadline)
-        self._line.opened = False
-        self._line.handles.close()
+        self._line.close()
 
     def ping(self, deadline: Deadline) -> None:
         """See :meth:`kernel.contracts.Driver.ping`."""

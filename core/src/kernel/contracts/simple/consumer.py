@@ -95,7 +95,7 @@ class SimpleConsumer(Consumer):
         if release:
             self._release(self._held.close(), deadline)
         if self.line.private:
-            self.line.handles.close()
+            self.line.close()
 
     def abandon(self) -> list[Any]:
         """In a forked child: close without a word to the server; the connections that are its own."""

@@ -47,6 +47,7 @@ class Line:
         deadline.check(f"{self._name}: {what}")
         handle = self.connected(deadline)
         try:
+            self._check_still_open(handle)
             yield handle
         except Exception as error:
             found = self._natives.translate(error, what)
@@ -57,6 +58,17 @@ class Line:
             raise found from error
         finally:
             self.handles.give_back(handle)
+
+    def _check_still_open(self, handle: Handle) -> None:
+        """A connection made while another thread closed everything is not in the list that was closed."""
+        if not self.opened:
+            self.handles.drop(handle)
+            self.check_open()
+
+    def close(self) -> None:
+        """No more calls; connections end now, or when the calls on them do."""
+        self.opened = False
+        self.handles.close()
 
     def connected(self, deadline: Deadline) -> Handle:
         """A connection, to be given back.

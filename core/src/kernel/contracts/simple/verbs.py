@@ -31,7 +31,8 @@ class Verbs(Broker):
         ERRORS: native exception class → code; see :mod:`kernel.contracts.simple.natives` for what needs no entry.
         OPTIONS: its options, as in the manifest.
         LONG_POLL_S: how long ``do_receive`` may block in the server when nothing is there; 0 when it cannot, and the
-            base looks again at growing intervals up to ``LONGEST_PAUSE_S``. ``wake()`` takes effect after so long.
+            base looks again at growing intervals up to ``LONGEST_PAUSE_S``. ``wake()`` takes effect after so long, and
+            without ``lease`` settling may have to wait for it.
         LONGEST_PAUSE_S: see there.
         url: the URL, split; ``username`` and ``password`` are quoted as in the URL.
         options: every declared option by name.
