@@ -115,7 +115,7 @@ class ToyBroker(Broker):
         self._opened = False
         self._consumers: list[ToyConsumer] = []
         inner = load_installed("broker.sqlite").factory("sqlite")("sqlite:///toy.db", {}, ctx)
-        self._caps: BrokerCaps = replace(inner.capabilities(), fanout=False, auth=True)
+        self._caps: BrokerCaps = replace(inner.capabilities(), fanout=False, prefetch=False, auth=True)
 
     def new_line(self) -> Line:
         """A connection to be."""
@@ -200,10 +200,19 @@ class ToyConsumer(Consumer):
             if self._closed:
                 raise DriverError(Code.CLOSED, "this consumer is closed")
             left = max(0.0, end - time.monotonic())
-            found: list[Delivery] = self.line.ask(Deadline.after(PATIENCE_S), "receive", max_n, min(SLICE_S, left))
+            found = self._ask(max_n, min(SLICE_S, left))
             if found or self._woken or left <= 0:
                 self._woken = False
                 return [replace(one, epoch=self.line.epoch) for one in found]
+
+    def _ask(self, max_n: int, wait_s: float) -> list[Delivery]:
+        try:
+            found: list[Delivery] = self.line.ask(Deadline.after(PATIENCE_S), "receive", max_n, wait_s)
+        except DriverError:
+            if self._closed:  # the line was dropped by us
+                return []
+            raise
+        return found
 
     def settle(self, actions: Sequence[Settle], deadline: Deadline) -> list[SettleResult]:
         if self._closed:
