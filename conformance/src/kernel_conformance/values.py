@@ -66,7 +66,7 @@ SAMPLES: Final[Mapping[str, tuple[Any, ...]]] = {
     "time": (time(10, 30), time(23, 59, 59, 999999), time(1, 2, tzinfo=UTC)),
     "decimal": (Decimal("1.10"), Decimal("-0"), Decimal("1E+30"), Decimal("0.000000000000000000000000000001")),
     "uuid": (UUID(int=0), UUID("12345678-1234-5678-9234-567812345678")),
-    "set": ({1, 2, 3}, set(), frozenset({"a"})),
+    "set": ({1, 2, 3}, set(), frozenset({"a"}), {"alpha", "beta", "gamma", "delta", "epsilon"}),
     "tuple": ((), (1, "a"), ((1,), [(2,)])),
     "bigint": (2**63, -(2**63) - 1, 2**64, 10**40, -(10**300)),
     "nan": (float("nan"), float("inf"), float("-inf")),
