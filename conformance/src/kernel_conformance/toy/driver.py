@@ -190,7 +190,7 @@ class ToyConsumer(Consumer):
         self._broker = broker
         self._queues = list(queues)
         self.line = broker.new_line()
-        self.line.greet_with("consume", self._queues, prefetch)
+        self.line.greet_with("consume", self._queues, 0)  # settled elsewhere, so the server cannot bound it
         self._woken = False
         self._closed = False
 
