@@ -37,6 +37,7 @@ wheels: $(READY) ## build every distribution into dist/
 
 docs: $(READY) ## write the generated pages anew and check every link
 	@$(BIN)/python docs/generate_settings.py
+	@$(BIN)/python docs/generate_conformance.py
 	@$(BIN)/python .ci/docs.py
 
 coverage: $(READY) # (quiet) what the core's tests reach of the pure layers: errors, model, engine
