@@ -782,6 +782,21 @@ def test_closing_a_consumer_gives_back_what_it_holds(make_broker):
     assert (numbers([again]), again.attempt, again.redelivered) == ([1], 2, True)
 
 
+def test_closing_releases_a_lease_that_another_consumer_extended_after_its_time(make_broker, clock):
+    broker = make_broker(clock, lease_s=20.0)
+    declare(broker, "q")
+    publish(broker, message())
+    holder, other = broker.consumer(["q"], 0), broker.consumer(["q"], 0)
+    [held] = holder.receive(1, 0)
+    clock.move(21)
+    [extended] = other.settle([Settle(held, SettleKind.EXTEND, 4.0)], soon())
+    assert extended.error is None
+
+    holder.close(True, soon())
+
+    assert len(other.receive(1, 0)) == 1
+
+
 def test_closing_without_release_leaves_the_lease(make_broker):
     broker = make_broker()
     declare(broker, "q")

@@ -117,7 +117,6 @@ class SqliteConsumer(Consumer):
             return
         self.closed = True
         self.wake()
-        self._unsettled()
         held, self._held = list(self._held), {}
         if release and held:
             self._give_back(held, deadline)
@@ -126,7 +125,7 @@ class SqliteConsumer(Consumer):
         with self._desk.database.write(deadline) as connection:
             mailbox = Mailbox(connection, self._desk.topology.current(connection), self._desk.clock())
             for message, claim in receipts:
-                mailbox.release(message, claim, 0.0, uncounted=0)
+                mailbox.give_back(message, claim)
         self._desk.wake()
 
     def _wait(self, reading: int, left: float) -> int:

@@ -29,6 +29,7 @@ _MOVE = """UPDATE message SET id = ?, visible = ?, claim = 70368744177664, deliv
 DELETE_HELD = "DELETE FROM message WHERE id = ? AND claim = ?"
 _RELEASE = """UPDATE message SET visible = ?, claim = 70368744177664, uncounted = uncounted + ?
               WHERE id = ? AND claim = ?"""
+_GIVE_BACK = "UPDATE message SET visible = ?1, claim = 70368744177664 WHERE id = ?2 AND claim = ?3 AND visible > ?1"
 _POSTPONE = """UPDATE message SET id = ?, home = ?, visible = ?, claim = 70368744177664, uncounted = uncounted + ?
                WHERE id = ? AND claim = ?"""
 _EXTEND = "UPDATE message SET visible = ? WHERE id = ? AND claim = ?"
@@ -148,6 +149,10 @@ class Mailbox:
             self._execute(_POSTPONE, (place, layout.home_of(message), self._now, uncounted, message, claim)).rowcount
             == 1
         )
+
+    def give_back(self, message: int, claim: int) -> None:
+        """Release it while its lease runs, whoever extended it last; a lease that is over stays as it is."""
+        self._execute(_GIVE_BACK, (self._now, message, claim))
 
     def reject(self, message: int, claim: int, reason: str) -> bool:
         """Move it to its queue's dead letter, or drop it."""
