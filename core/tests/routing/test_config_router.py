@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.builtins.router.config_router import ConfigRouter
-from kernel.builtins.router.patterns import Glob
 from kernel.builtins.router.plugin import plugin
 from kernel.contracts.router import Router
 from kernel.engine.topology import build_topology
 from kernel.errors import ImproperlyConfigured, KernelError, QueueNotFound
 from kernel.model.config import Config
+from kernel.model.glob import Glob
 from kernel.model.topology import Route, TaskRef
 
 TOPOLOGY = build_topology(Config())
@@ -235,6 +235,7 @@ from kernel.builtins.router.config_router import ConfigRouter
 from kernel.engine.routing import RouteResolver
 from kernel.engine.topology import build_topology
 from kernel.model.config import Config
+from kernel.model.glob import Glob
 from kernel.model.topology import TaskRef
 rules = {f"a{n}.*": {"queue": f"q{n}", "priority": n % 10} for n in range(40)} | {"a*1.*": "never", "x": "y"}
 topology = build_topology(Config())
@@ -265,6 +266,7 @@ import re, sys
 from kernel.builtins.router.config_router import ConfigRouter
 from kernel.engine.topology import build_topology
 from kernel.model.config import Config
+from kernel.model.glob import Glob
 from kernel.model.topology import TaskRef
 route = ConfigRouter({"a": "x", "b.*": "y", re.compile("c"): "z"}).compile(build_topology(Config()))
 refs = [TaskRef(name) for name in ("a", "b.c", "cc", "d")]

@@ -13,6 +13,7 @@ from typing import Any
 from kernel.contracts.capabilities import BrokerCaps, Limits, PoolCaps
 from kernel.errors import PluginError
 from kernel.model.config import Config
+from kernel.model.named_router import named_router
 from kernel.model.options import TaskOptions
 from kernel.model.topology import QueueSpec, Topology
 
@@ -174,6 +175,8 @@ def _static_routes(routes: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     A list of a router's dotted name and a mapping looks like a pair; reading it both ways finds the options.
     """
     match routes:
+        case Mapping() if named_router(routes) is not None:
+            return  # what a plugin's router answers is only known per call
         case Mapping():
             yield from ((pattern, route) for pattern, route in routes.items() if isinstance(route, Mapping))
         case [str() | re.Pattern() as pattern, Mapping() as route]:

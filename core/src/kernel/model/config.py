@@ -83,7 +83,10 @@ class Config:
 
     # Tasks: where they go
     task_queues: tuple[Any, ...] | None = _setting(None, "queues to declare and consume")
-    task_routes: Any = _setting(None, "routers: mapping, list, function or dotted name (features.md 2.8)")
+    task_routes: Any = _setting(
+        None,
+        "routers: mapping, list, function, dotted name, or {router = name, ...} for one of a plugin (features.md 2.8)",
+    )
     task_create_missing_queues: bool = _setting(True, "declare queue names that are not configured")
     task_default_queue: str | None = _setting(None, "queue of tasks without a route; None is the namespace")
     task_default_exchange: str | None = _setting(None, "its exchange; None is the queue's name")

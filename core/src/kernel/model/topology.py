@@ -67,12 +67,13 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskRef:
-    """What a router may look at: the call, never its serialized form."""
+    """What a router may look at: the call, never its serialized form. ``id`` is the task id, also of every retry."""
 
     name: str
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from kernel.model.config import Config
 from kernel.model.topology import Topology
 from kernel.runtime.plugins import PluginSet, Provided, call_hook, check_options, load_plugins
 from kernel.runtime.publisher import Defaults, Emit, Publisher
+from kernel.runtime.routers import named_routers, with_routers
 
 EMBEDDED_URL = "sqlite:///kernel.sqlite3"
 """Broker and result backend when nothing is configured: one file in the working directory."""
@@ -210,7 +211,7 @@ def build_services(config: Config, node: str, *, with_pool: bool = False) -> Ser
         broker_schemes=[_scheme(broker_url)],
         backend_schemes=[_scheme(backend_url)] if backend_url else [],
         pools=[config.worker_pool] if with_pool else [],
-        formats=_formats(config),
+        formats=[*_formats(config), *named_routers(config.task_routes)],
         disabled=config.disable_plugins,
     )
     call_hook(plugins, "kernel_configure", config=MappingProxyType(_plain(config)))
@@ -251,7 +252,7 @@ def _formats(config: Config) -> list[str]:
 def _routers(config: Config, plugins: PluginSet, topology: Topology) -> list[CompiledRouter]:
     if not config.task_routes:
         return []
-    return [plugins.routers["config"](config.task_routes).compile(topology)]
+    return [plugins.routers["config"](with_routers(config.task_routes, plugins.routers)).compile(topology)]
 
 
 def _scheme(url: str) -> str:

@@ -100,9 +100,12 @@ def _announce(plugins: PluginSet) -> None:
 
 
 def _formats(plugins: PluginSet) -> set[str]:
-    """Every name of a serializer or compressor, as ``serializer.name`` or ``compression.name``."""
+    """Every name of a serializer, compressor or router: ``serializer.name``, ``compression.name``, ``router.name``."""
     compressors = {name for each in plugins.compressors for name in (each.name, *each.aliases)}
-    return {f"serializer.{each.name}" for each in plugins.serializers} | {f"compression.{name}" for name in compressors}
+    codecs = {f"serializer.{each.name}" for each in plugins.serializers} | {
+        f"compression.{name}" for name in compressors
+    }
+    return codecs | {f"router.{name}" for name in plugins.routers}
 
 
 def _check_schemes(plugins: PluginSet, schemes: Mapping[str, Sequence[str]]) -> None:

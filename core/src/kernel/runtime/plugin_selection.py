@@ -121,7 +121,7 @@ class Selection:
             raise disabled_error(disabled[0], f"{scheme}:// needs it")
 
     def add_implied(self, name: str) -> bool:
-        """Choose the plugin of a serializer or compressor that a setting names; whether there is one of that name.
+        """Choose the plugin of a serializer, compressor or router that a setting names; whether there is one.
 
         None is no error here: it may be another name of something else, as ``xz`` is of lzma.
 

@@ -47,8 +47,8 @@ def load_plugins(
         broker_schemes: schemes of broker URLs; each implies its plugin.
         backend_schemes: the same of result backend URLs.
         pools: names of pools; each implies its plugin.
-        formats: serializers and compressors that settings name, as ``serializer.yaml`` or ``compression.xz``; each
-            implies the plugin of that name, unless it is an alias of what another plugin provides.
+        formats: serializers, compressors and routers that settings name, as ``serializer.yaml``, ``compression.xz`` or
+            ``router.sharded``; each implies the plugin of that name, unless another plugin provides it.
         disabled: names never to import, as ``broker.sqs`` or ``dist-name:broker.sqs`` (setting ``disable_plugins``).
             A disabled name in ``wanted`` is left out; a disabled plugin that a URL or pool needs is E101.
 

@@ -142,7 +142,7 @@ class Publisher:
         options = call.options
         if self._defaults is not None and (declared := self._defaults(call.task)):
             options = cast(CallOptions, {**declared, **options})
-        ref = TaskRef(call.task, call.args, call.kwargs, cast(Mapping[str, object], options))
+        ref = TaskRef(call.task, call.args, call.kwargs, cast(Mapping[str, object], options), call.id)
         destination = self._wiring.resolver.resolve(ref, options)
         options = cast(CallOptions, destination.options)
         timing = resolve_timing(options, now, self._zone, utc=self._config.enable_utc)

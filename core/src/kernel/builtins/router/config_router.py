@@ -9,6 +9,7 @@ from itertools import groupby
 from kernel.builtins.router.steps import FunctionStep, NamedStep, RuleStep, Step
 from kernel.contracts.router import CompiledRouter, Router
 from kernel.errors import ImproperlyConfigured
+from kernel.model.named_router import named_router
 from kernel.model.topology import Route, TaskRef, Topology
 
 _CALLED_AS = "A router is called as router(name, args, kwargs, options, task=None)."
@@ -23,6 +24,8 @@ class ConfigRouter(Router):
     * a function ``(name, args, kwargs, options, task=None, **kw)`` that returns a route or None, an object with such
       a method ``route_for_task(name, args, kwargs)``, a :class:`Router`, or the dotted name of one of these;
     * a list of any of them, asked in order; the first that answers decides.
+
+    A mapping that names an installed router (``kernel.model.named_router``) has become a :class:`Router` before.
     """
 
     def __init__(self, rules: object) -> None:
@@ -79,6 +82,7 @@ def _entry_steps(entry: object, topology: Topology) -> Iterator[Step]:
 def _object_steps(entry: object, name: str, topology: Topology) -> Iterator[Step]:
     router = _instance(entry, name) if isinstance(entry, type) else entry
     if isinstance(router, Mapping):
+        _check_rules(router, name)
         yield RuleStep(router.items(), topology)
     elif isinstance(router, Router):
         yield NamedStep(router.compile(topology), name)
@@ -91,6 +95,15 @@ def _object_steps(entry: object, name: str, topology: Topology) -> Iterator[Step
         raise ImproperlyConfigured(
             f"task_routes has an entry that is no router: {entry!r:.80}",
             cure="Give a mapping, a list of pairs, a function, a Router, or a dotted name of one.",
+        )
+
+
+def _check_rules(rules: Mapping[object, object], name: str) -> None:
+    router = named_router(rules)
+    if router is not None:
+        raise ImproperlyConfigured(
+            f"{name} names the router {router!r}, but plugins are chosen before dotted names are imported",
+            cure=f"Put {{'router': {router!r}, ...}} into task_routes itself; for a task called 'router' write a pair.",
         )
 
 
@@ -159,8 +172,10 @@ def _is_list(value: object) -> bool:
 
 
 def _is_pair(value: object) -> bool:
-    """Whether an element of the list is a rule of its own: two things, and the first names tasks."""
-    return isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], (str, re.Pattern))  # noqa: PLR2004 - a pair
+    """Whether an element of the list is a rule of its own: two things, the first names tasks, the second no router."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:  # noqa: PLR2004 - a pair
+        return False
+    return isinstance(value[0], (str, re.Pattern)) and not isinstance(value[1], Router)
 
 
 def _name_of(entry: object) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from kernel.builtins.router.answers import check_queue, read_route
-from kernel.builtins.router.patterns import Glob, Regex
+from kernel.builtins.router.patterns import Regex
 from kernel.errors import ImproperlyConfigured, KernelError
+from kernel.model.glob import Glob
 from kernel.model.topology import Route, TaskRef, Topology
 
 Pair = tuple[str | re.Pattern[str], object]

@@ -1,0 +1,1 @@
+"""Sharded, weighted and percentage routes for kernel; found through the entry point ``router.sharded``."""
