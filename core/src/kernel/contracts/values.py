@@ -31,6 +31,7 @@ class ValueWalk:
         format_name: the serializer's name, for messages.
         leaf: called with the walk and a value of another type; returns what stands for it, or refuses it.
         reserved: a dict with exactly these keys would be read back as something else and is refused.
+        ints: the ints that the format has room for; None for one that has room for all.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class ValueWalk:
         format_name: str,
         leaf: "Callable[[ValueWalk, object], object]",
         reserved: frozenset[str] = frozenset(),
+        ints: range | None = None,
     ) -> None:
         self._format = format_name
         self._leaf = leaf
         self._reserved = reserved
+        self._ints = ints
         self._limits = DecodeLimits()
         self._steps: list[object] = []
         self._is_body = False
@@ -129,7 +132,12 @@ class ValueWalk:
             return float.__float__(value)
         if not -_INT_BOUND < value < _INT_BOUND:
             self.refuse(f"an int of more than {INT_DIGITS} digits is not readable again", cure="Send it as bytes.")
-        return int.__int__(value)
+        number = int.__int__(value)  # a range looks through all of its items for a subclass
+        if self._ints is not None and number not in self._ints:
+            self.refuse(
+                f"{self._format} carries only ints from {self._ints[0]} to {self._ints[-1]}", cure="Send it as text."
+            )
+        return number
 
     def _text(self, value: str) -> str:
         if not value.isascii():
