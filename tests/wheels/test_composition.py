@@ -1,6 +1,6 @@
-"""Compose by installing: wheels of this tree, an empty virtual environment, and a task over two external plugins.
+"""Compose by installing: wheels of this tree, an empty virtual environment, and tasks over external plugins.
 
-Needs a package index (pip's own configuration) for click, pluggy, stevedore, PyYAML and Brotli.
+Needs a package index (pip's own configuration) for click, pluggy, stevedore and what the plugins need.
 """
 
 import json
@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = [ROOT / "core", ROOT / "plugins/serializer_yaml", ROOT / "plugins/compression_brotli"]
-WANTED = ["kernel", "plugin-serializer-yaml", "plugin-compression-brotli"]
+PLUGINS = ("serializer_yaml", "compression_brotli", "serializer_msgpack", "compression_zstd")
+PACKAGES = [ROOT / "core", *(ROOT / "plugins" / name for name in PLUGINS)]
+WANTED = ["kernel", *("plugin-" + name.replace("_", "-") for name in PLUGINS)]
 CONFIG = """
 [kernel]
-plugins = ["serializer.yaml", "compression.brotli"]
-accept_content = ["json", "yaml"]
+plugins = ["serializer.yaml", "compression.brotli", "serializer.msgpack", "compression.zstd"]
+accept_content = ["json", "yaml", "msgpack"]
 """
 TASKS = """
 from kernel import Kernel
@@ -32,9 +33,10 @@ def describe(value):
     return {"type": type(value).__name__, "length": len(value)}
 """
 CALL = """
+import sys
 from tasks import app, describe
 
-result = describe.apply_async((b"\\x00" * 5000,), serializer="yaml", compression="brotli")
+result = describe.apply_async((b"\\x00" * 5000,), serializer=sys.argv[1], compression=sys.argv[2])
 print(result.get(timeout=60))
 """
 STOP_SECONDS = 20
@@ -89,6 +91,8 @@ def test_plugins_are_listed_with_version_and_contract(installed: Path, tmp_path:
     for name, dist, contract in (
         ("serializer.yaml", "plugin-serializer-yaml", "serializer"),
         ("compression.brotli", "plugin-compression-brotli", "compressor"),
+        ("serializer.msgpack", "plugin-serializer-msgpack", "serializer"),
+        ("compression.zstd", "plugin-compression-zstd", "compressor"),
     ):
         assert found[name]["distribution"] == dist
         assert found[name]["version"].startswith("2026.")
@@ -99,7 +103,8 @@ def test_plugins_are_listed_with_version_and_contract(installed: Path, tmp_path:
 @pytest.fixture
 def worker(installed: Path, tmp_path: Path, clean: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(installed / "kernel"), "-A", "tasks", "worker", "--concurrency", "1"]
-    plugins = ["--plugins", "serializer.yaml,compression.brotli", "--config", "kernel.toml"]
+    named = ",".join(name.replace("_", ".") for name in PLUGINS)
+    plugins = ["--plugins", named, "--config", "kernel.toml"]
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen([*command, *plugins], cwd=tmp_path, env=clean, stdout=log, stderr=log)
     yield process
@@ -112,11 +117,17 @@ def worker(installed: Path, tmp_path: Path, clean: dict[str, str]) -> Iterator[s
         raise
 
 
-def test_a_task_travels_as_yaml_in_brotli(
-    installed: Path, tmp_path: Path, clean: dict[str, str], worker: subprocess.Popen[bytes]
+@pytest.mark.parametrize(("serializer", "compression"), [("yaml", "brotli"), ("msgpack", "zstd")])
+def test_a_task_travels_in_formats_of_plugins(
+    installed: Path,
+    tmp_path: Path,
+    clean: dict[str, str],
+    worker: subprocess.Popen[bytes],
+    serializer: str,
+    compression: str,
 ) -> None:
     try:
-        shown = run(installed / "python", "-c", CALL, cwd=tmp_path, env=clean)
+        shown = run(installed / "python", "-c", CALL, serializer, compression, cwd=tmp_path, env=clean)
     except AssertionError as error:
         error.add_note((tmp_path / "worker.log").read_text())
         raise

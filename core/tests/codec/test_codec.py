@@ -101,6 +101,8 @@ def test_unknown_names_of_plugins_say_what_to_install():
         (lambda: codec().serializer("yaml"), "'pip install plugin-serializer-yaml' and add 'serializer.yaml'"),
         (lambda: codec(["yaml"]), "'serializer.yaml' to plugins"),
         (lambda: codec().compressor("brotli"), "'pip install plugin-compression-brotli'"),
+        (lambda: codec().serializer("msgpack"), "'pip install plugin-serializer-msgpack' and add 'serializer.msgpack'"),
+        (lambda: codec().compressor("zstandard"), "'pip install plugin-compression-zstd'"),
         (lambda: codec(serializers=[JsonSerializer()]).serializer("pickle"), "Add 'serializer.pickle' to plugins"),
         (lambda: codec().compressor("sevenzip"), "Known are bzip, bzip2, gzip, lzma, xz, zlib"),
         (lambda: codec(["application/x-unknown"]), "Known are json, pickle"),

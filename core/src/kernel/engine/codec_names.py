@@ -15,6 +15,11 @@ _PLUGINS = {
     "application/x-yaml": ("serializer.yaml", "plugin-serializer-yaml"),
     "brotli": ("compression.brotli", "plugin-compression-brotli"),
     "application/x-brotli": ("compression.brotli", "plugin-compression-brotli"),
+    "msgpack": ("serializer.msgpack", "plugin-serializer-msgpack"),
+    "application/x-msgpack": ("serializer.msgpack", "plugin-serializer-msgpack"),
+    "zstd": ("compression.zstd", "plugin-compression-zstd"),
+    "zstandard": ("compression.zstd", "plugin-compression-zstd"),
+    "application/zstd": ("compression.zstd", "plugin-compression-zstd"),
 }
 """First-party plugins that are loaded only when named: the plugin, and its distribution if it has its own."""
 

@@ -1,0 +1,1 @@
+"""Zstandard compression for kernel; found through the entry point ``compression.zstd``."""

@@ -1,0 +1,1 @@
+"""MessagePack for kernel; found through the entry point ``serializer.msgpack``."""
