@@ -54,9 +54,22 @@ VIOLATIONS = {
 }
 
 
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+CONTRACTS = {contract["id"]: contract for contract in CONFIG["contracts"]}
+
+
 def test_every_contract_is_tried() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert {contract["id"] for contract in contracts} == set(VIOLATIONS)
+    assert set(CONTRACTS) == set(VIOLATIONS)
+
+
+def test_every_plugin_and_builtin_is_under_contract() -> None:
+    plugins = {path.name for path in ROOT.glob("plugins/*/src/*") if (path / "__init__.py").exists()}
+    assert plugins <= set(CONFIG["root_packages"])
+    assert plugins == set(CONTRACTS["plugins-independent"]["modules"])
+    assert plugins == set(CONTRACTS["plugins-protected"]["protected_modules"])
+    assert plugins == set(CONTRACTS["plugins-see"]["source_modules"])
+    builtins = {path.parent.name for path in ROOT.glob("core/src/kernel/builtins/*/__init__.py")}
+    assert {f"kernel.builtins.{name}" for name in builtins} == set(CONTRACTS["builtins-independent"]["modules"])
 
 
 @pytest.mark.parametrize("contract", VIOLATIONS)
