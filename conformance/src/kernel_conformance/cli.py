@@ -86,14 +86,15 @@ def explain_command(case_id: str) -> None:
 @conformance_group.command("selftest")
 @click.option("-k", "only", multiple=True, metavar="NAME", help="Only saboteurs whose name contains this.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=4, show_default=True, help="How many at once.")
 @click.pass_context
-def selftest_command(ctx: click.Context, /, only: tuple[str, ...], seed: int) -> None:
+def selftest_command(ctx: click.Context, /, only: tuple[str, ...], seed: int, jobs: int) -> None:
     """Run plugins that are wrong on purpose: each must be killed by the cases named for it."""
     known = saboteurs.all_saboteurs()
     chosen = [one for name, one in sorted(known.items()) if not only or any(part in name for part in only)]
     if not chosen:
         raise click.BadParameter(f"no saboteur of {len(known)} has such a name", param_hint="-k")
-    kills = run_selftest(chosen, seed, _tell_kill)
+    kills = run_selftest(chosen, seed, _tell_kill, jobs)
     survivors = [kill.saboteur.name for kill in kills if not kill.killed]
     wrong = [kill for kill in kills if not kill.saboteur.control]
     click.echo(f"{sum(kill.killed for kill in wrong)} of {len(wrong)} saboteurs killed")

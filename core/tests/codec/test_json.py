@@ -421,3 +421,9 @@ def test_eight_threads():
     for thread in threads:
         thread.join()
     assert results == [True] * 8
+
+
+def test_a_repeated_key_among_very_many_is_found_at_once() -> None:
+    body = b"{" + b",".join(b'"%d":0' % n for n in range(200_000)) + b',"199999":0}'
+    with pytest.raises(DecodeError, match="'199999' twice"):
+        JsonSerializer().loads(body, DecodeLimits())  # looking each key up in a list would take minutes

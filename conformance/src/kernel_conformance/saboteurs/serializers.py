@@ -206,7 +206,7 @@ SABOTEURS = (
     _saboteur("recursive-reader", Recurses, "The reader recurses before it counts.", "SER-023"),
     _saboteur("ignores-limits", NoLimits, "The limits of the caller are ignored.", "SER-022", "SER-024", "SER-030"),
     _saboteur("sets-in-hash-order", HashOrder, "canonical is claimed, sets come in hash order.", "SER-015"),
-    _saboteur("ints-through-float", FloatInts, "Integers pass through a double.", "SER-004", "SER-014"),
+    _saboteur("ints-through-float", FloatInts, "Integers pass through a double.", "SER-004"),
     _saboteur("forgets-zone", ForgetsZone, "Times become UTC.", "SER-009"),
     _saboteur("folds-lines", FoldsLines, "U+0085 becomes a space.", "SER-006"),
     _saboteur("bare-words", BareWords, "The text 'no' becomes False.", "SER-007"),

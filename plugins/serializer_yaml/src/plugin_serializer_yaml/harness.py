@@ -11,7 +11,6 @@ _MOMENT = datetime(2026, 11, 21, 10, 30, 59, 123456, tzinfo=UTC)
 class YamlHarness(SerializerHarness):
     """``serializer.yaml``: bytes of released versions, and the traps of YAML itself."""
 
-    slow = True  # the values are put together in Python, event by event
     golden: Mapping[str, Sequence[tuple[object, bytes]]] = {
         "2026.11.0": (
             ([[1, "\u00fc", -0.5], {"a": None}, []], b'[[1, "\\xFC", -0.5], {a: null}, []]\n'),

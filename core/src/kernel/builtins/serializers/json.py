@@ -109,8 +109,8 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     """What one JSON object means; called for every object, innermost first."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()  # a hostile object may have very many keys: each is looked at once
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value] # add() is always falsy
         raise DecodeError(f"A JSON object has the key {twice!r:.80} twice")
     if TYPE_KEY in found and found.keys() == TAG_KEYS:
         return from_tag(found)
