@@ -102,6 +102,6 @@ def _conclude(outcome: Outcome) -> None:
     if outcome.end is End.FAIL:
         pytest.fail(f"{outcome.id}: {outcome.detail}\n{outcome.evidence}", pytrace=False)
     if outcome.end is End.KNOWN:
-        pytest.xfail(outcome.detail)
+        pytest.xfail(outcome.detail)  # a dated known issue: its reason, URL and expiry stand in conformance.toml
     if outcome.end is not End.PASS:
-        pytest.skip(f"{outcome.end}: {outcome.detail}")
+        pytest.skip(f"{outcome.end}: {outcome.detail}")  # NOT RUN and N/A are never green, and say why
