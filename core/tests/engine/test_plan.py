@@ -165,10 +165,12 @@ def test_values_with_a_broken_or_long_repr():
 def test_records_carry_what_configuration_asks_for():
     made = records(result_extended=True, result_expires=60)
     request = Request(id="t1", task="proj.task", args=(1, object), kwargs={"a": 1}, delivery_info={"routing_key": "q"})
+    request.reply_to = "reply queue"
     request.stamps = {"s": 1}
     request.group, request.parent_id = "g", "p"
     record = made.success(request, [1], "w1@host", 0.0)
     assert (record.ttl_s, record.worker, record.queue, record.group_id) == (60, "w1@host", "q", "g")
+    assert record.reply_to == "reply queue"
     assert record.date_done == "1970-01-01T00:00:00+00:00"
     meta = made.meta(record)
     assert meta.result == [1]

@@ -43,6 +43,7 @@ def test_entries_may_be_names_mappings_specs_and_objects():
         routing_key="media.#",
         durable=True,
         exclusive=False,
+        auto_delete=True,
         queue_arguments={"x-max-priority": 10, "x-queue-type": "quorum", "x-message-ttl": 1500},
         max_priority=None,
         message_ttl=None,
@@ -73,6 +74,7 @@ def test_entries_may_be_names_mappings_specs_and_objects():
     assert (c.max_priority, c.dead_letter, c.key) == (3, "graveyard", "c")
     assert (d.exchange, d.key, d.max_priority) == (Exchange("media", "topic"), "media.#", 10)
     assert (d.arguments, d.ttl_s, d.expires_s) == ({"x-queue-type": "quorum"}, 1.5, 60)
+    assert (d.auto_delete, c.auto_delete) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,12 @@ def test_any_record_makes_the_round_trip(make_backend, key, result, text):
     assert fetch(backend, record.id) == [record]
 
 
+def test_where_the_caller_waits_is_no_part_of_the_record(make_backend):
+    backend = make_backend()
+    assert store(backend, replace(FULL, reply_to="a reply queue")) == [True]
+    assert fetch(backend, "the id") == [FULL]
+
+
 def test_unknown_ids_are_none_and_order_is_kept(make_backend):
     backend = make_backend()
     store(backend, *[Record(str(n), "SUCCESS") for n in range(1100)])

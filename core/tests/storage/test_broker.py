@@ -718,6 +718,26 @@ def test_a_temporary_queue_goes_with_its_connection(make_broker):
     publish(two, message("q"))
 
 
+@pytest.mark.parametrize("kind", ["memory"])  # SQLite knows the consumers of its process only
+def test_an_auto_delete_queue_goes_with_its_last_consumer(make_broker):
+    broker = make_broker()
+    declare(broker, QueueSpec("brief", auto_delete=True), "q")
+    publish(broker, message("brief"))
+    first, second = broker.consumer(["brief", "q"], 0), broker.consumer(["brief"], 0)
+    first.close(True, soon())
+    publish(broker, message("brief"))
+    second.close(True, soon())
+    assert broker.publish([message("brief")], soon())[0].error.code is Code.NOT_FOUND
+    publish(broker, message("q"))
+
+
+def test_auto_delete_is_part_of_what_a_queue_is(make_broker):
+    broker = make_broker()
+    declare(broker, QueueSpec("brief", auto_delete=True))
+    declare(broker, QueueSpec("brief", auto_delete=True))
+    assert code(declare, broker, "brief") is Code.CONFLICT
+
+
 def test_an_unused_queue_expires(make_broker):
     broker = make_broker()
     declare(broker, QueueSpec("brief", expires_s=0.3), QueueSpec("used", expires_s=0.3), "q")

@@ -8,7 +8,16 @@ from kernel.contracts.capabilities import Limits
 from kernel.errors import Code, DriverError
 from kernel.model.topology import Binding, QueueSpec
 
-PROPERTIES = ("temporary", "max_priority", "ttl_s", "expires_s", "lease_s", "delivery_limit", "dead_letter")
+PROPERTIES = (
+    "temporary",
+    "auto_delete",
+    "max_priority",
+    "ttl_s",
+    "expires_s",
+    "lease_s",
+    "delivery_limit",
+    "dead_letter",
+)
 """The fields of a QueueSpec that two declarations must agree on. Bindings add up, as in AMQP; ``durable`` and
 ``arguments`` say nothing to a broker without a server of its own."""
 

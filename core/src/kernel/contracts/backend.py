@@ -3,7 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kernel.contracts.capabilities import BackendCaps
@@ -20,6 +20,8 @@ class Record:
     ``result`` is the serialized result (content type ``content_type``, ``content_encoding``), already compressed
     when so configured; ``children`` and the extended ``args``, ``kwargs`` and ``stamps`` are JSON texts. ``date_done``
     is ISO 8601 text, set in ready states only. ``ttl_s`` is seconds to keep the record, None for ever.
+    ``reply_to`` is where the caller waits for it, its reply queue (wire.md 10.3): not part of what is stored, so two
+    records that differ only there are equal, and ``fetch`` need not give it back.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Record:
     queue: str | None = None
     stamps: str | None = None
     ttl_s: float | None = None
+    reply_to: str | None = field(default=None, compare=False)
 
     @property
     def ready(self) -> bool:

@@ -148,6 +148,7 @@ class Records:
             parent_id=request.parent_id,
             group_id=request.group,
             ttl_s=self._ttl_s,
+            reply_to=request.reply_to,
             **(self._extended(request, worker) if self._config.result_extended else {}),
         )
 
@@ -175,7 +176,7 @@ class Records:
         return self._codec.decode(body, record.content_type, record.content_encoding, compression)
 
 
-def failure_request(headers: Mapping[str, Any], task_id: str) -> Request:
+def failure_request(headers: Mapping[str, Any], task_id: str, reply_to: str | None = None) -> Request:
     """As much of a request as a record needs, from the headers of a message whose body was never run."""
     return Request(
         id=task_id,
@@ -184,6 +185,7 @@ def failure_request(headers: Mapping[str, Any], task_id: str) -> Request:
         group=_text(headers.get("group")),
         root_id=_text(headers.get("root_id")),
         retries=headers["retries"] if isinstance(headers.get("retries"), int) else 0,
+        reply_to=reply_to,
     )
 
 

@@ -36,6 +36,8 @@ class QueueSpec:
         bindings: further subscriptions.
         durable: survives a restart of the server.
         temporary: private to this connection and gone with it (control and event queues).
+        auto_delete: removed when its last consumer is closed; it stays while it never had one. A broker that does
+            not know the consumers of a queue keeps it, and ``expires_s`` removes it.
         max_priority: highest priority the queue distinguishes; None means it has no priorities.
         ttl_s: seconds a message may wait; None means for ever.
         expires_s: seconds an unused queue lives; None means for ever.
@@ -58,6 +60,7 @@ class QueueSpec:
     delivery_limit: int | None = None
     dead_letter: str | None = None
     arguments: Mapping[str, object] = field(default_factory=dict)
+    auto_delete: bool = False
 
     @property
     def key(self) -> str:

@@ -87,7 +87,8 @@ class Endings:
 
     def add(self, ending: Ending, settle: Settle | None, tag: int | None) -> None:
         """Store this with the next :meth:`flush`; then ``settle``, whose lease is that of ``tag``."""
-        request = failure_request(ending.headers, str(ending.headers.get("id")))
+        message = ending.delivery.message
+        request = failure_request(ending.headers, str(ending.headers.get("id")), message.reply_to)
         record = self._services.records.failure(request, ending.error, None, self._node, time.time(), ending.state)
         self._waiting.append(_Waiting(ending, record, settle, tag))
 

@@ -175,7 +175,8 @@ class Quarantine:
         (stored,) = backend.fetch([kept.id], _soon())
         if stored is None or stored.status == states.SUCCESS:
             return
-        request = failure_request(kept.delivery.message.headers or {}, kept.id)
+        message = kept.delivery.message
+        request = failure_request(message.headers or {}, kept.id, message.reply_to)
         record = self._services.records.state(request, states.PENDING, None, self._services.node, time.time())
         (result,) = backend.store([record], StoreMode.UPSERT, _soon())
         if result.error is not None:

@@ -98,6 +98,7 @@ class MemoryConsumer(Consumer):
             if release:
                 for message in self._held().values():
                     self._store.show(message, now)
+            self._store.delete([q.spec.name for q in self._known() if q.spec.auto_delete and not q.consumers])
         self.wake()
         self._store.wake()
 

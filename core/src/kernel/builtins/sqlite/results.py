@@ -24,8 +24,9 @@ STORE = {
     StoreMode.IF_NOT_SUCCESS: _UPSERT + " WHERE status <> 'SUCCESS' OR ends <= ?6",
 }
 """Mode → the statement that checks and writes in one step. A record whose time is over counts as absent."""
-_COLUMNS = frozenset({"id", "status", "result"})
-_REST = tuple((field.name, field.default) for field in fields(Record) if field.name not in _COLUMNS)
+_ELSEWHERE = frozenset({"id", "status", "result", "reply_to"})
+"""Fields with a column of their own, and the one that is not stored."""
+_REST = tuple((field.name, field.default) for field in fields(Record) if field.name not in _ELSEWHERE)
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 INT64 = 1 << 63
 
