@@ -14,7 +14,7 @@ from kernel_conformance.saboteurs import routers
 from kernel_conformance.selftest import run_selftest
 
 CHEAP = {
-    "loose-counter", "join-wins-twice", "makes-up-pending",
+    "loose-counter", "join-wins-twice", "join-claims-for-ever", "join-never-done", "makes-up-pending",
     "unsafe-yaml-tag", "string-keys", "error-without-path", "accepts-junk", "default-bound",
     "per-process-hash", "modulo-shards", "shards-by-module", "swallows-errors",
 }  # fmt: skip

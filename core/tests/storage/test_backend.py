@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from storage_helpers import soon
 
-from kernel.contracts import Deadline, JoinState, Record, StoreMode
+from kernel.contracts import CLAIM_S, Deadline, JoinState, Record, StoreMode
 from kernel.errors import Code, DriverError
 from kernel.model.states import READY_STATES
 
@@ -308,12 +308,32 @@ def test_a_member_counts_once_and_late_ones_do_no_harm(make_backend):
     assert backend.join("other", "c", b"3", 1, 60, soon()).won
 
 
-def test_a_join_begins_anew_after_its_ttl(make_backend, clock):
+def test_a_join_whose_winner_died_is_won_again_until_it_is_done(make_backend, clock):
     backend = make_backend(clock)
-    backend.join("j", "a", b"1", 2, 5, soon())
+    assert backend.join("j", "a", b"1", 1, 60, soon()).won
+    clock.move(CLAIM_S - 0.1)
+    assert backend.join("j", "a", b"1", 1, 60, soon()) == JoinState(1, 1, won=False)
+    clock.move(0.2)
+    assert backend.join("j", "late", b"x", 1, 60, soon()) == JoinState(1, 1, won=True, payloads=(b"1",))
+    backend.joined("j", 60, soon())
+    clock.move(CLAIM_S + 1)
+    assert backend.join("j", "a", b"1", 1, 60, soon()) == JoinState(1, 1, won=False, done=True)
+
+
+def test_a_join_begins_anew_after_its_ttl_which_every_report_renews(make_backend, clock):
+    backend = make_backend(clock)
+    backend.join("j", "a", b"1", 3, 5, soon())
+    clock.move(3)
+    backend.join("j", "b", b"1", 3, 5, soon())
+    clock.move(3)
+    assert backend.join("j", "a", b"1", 3, 5, soon()) == JoinState(2, 3, won=False)
     clock.move(6)
     assert backend.join("j", "b", b"2", 2, 5, soon()) == JoinState(1, 2, won=False)
     assert backend.join("j", "c", b"3", 2, 5, soon()).payloads == (b"2", b"3")
+    backend.joined("j", None, soon())
+    clock.move(80_000)
+    backend.expire(clock(), 1000, soon())
+    assert backend.join("j", "c", b"3", 2, 5, soon()).done
 
 
 def test_sixteen_threads_on_one_backend_do_not_mix(make_backend):

@@ -68,6 +68,9 @@ class Spoilt(ResultBackend):
     ) -> JoinState:
         return self.inner.join(key, member, payload, size, ttl_s, deadline)
 
+    def joined(self, key: str, ttl_s: float | None, deadline: Deadline) -> None:
+        self.inner.joined(key, ttl_s, deadline)
+
 
 class LastWriteWins(Spoilt):
     def store(self, records: Sequence[Record], mode: StoreMode, deadline: Deadline) -> list[StoreResult]:
@@ -107,6 +110,46 @@ class CountsReports(Spoilt):
         self, key: str, member: str, payload: bytes, size: int, ttl_s: float | None, deadline: Deadline
     ) -> JoinState:
         return self.inner.join(key, f"{member}-{uuid.uuid4().hex}", payload, size, ttl_s, deadline)
+
+
+class ClaimsForEver(Spoilt):
+    def join(
+        self, key: str, member: str, payload: bytes, size: int, ttl_s: float | None, deadline: Deadline
+    ) -> JoinState:
+        state = self.inner.join(key, member, payload, size, ttl_s, deadline)
+        if not state.won:
+            return state
+        first = self.inner.add(f"won-{key}", 1, ttl_s, deadline) == 1
+        return state if first else replace(state, won=False, payloads=())
+
+
+class TakesPayloadsWithIt(Spoilt):
+    def join(
+        self, key: str, member: str, payload: bytes, size: int, ttl_s: float | None, deadline: Deadline
+    ) -> JoinState:
+        state = self.inner.join(key, member, payload, size, ttl_s, deadline)
+        if state.won and self.inner.add(f"taken-{key}", 1, ttl_s, deadline) > 1:
+            return replace(state, payloads=())
+        return state
+
+
+class NeverDone(Spoilt):
+    def joined(self, key: str, ttl_s: float | None, deadline: Deadline) -> None:
+        pass
+
+
+class ExpectedAsMember(Spoilt):
+    def expect(self, key: str, size: int, ttl_s: float | None, deadline: Deadline) -> None:
+        self.inner.join(key, "", b"", size, ttl_s, deadline)
+
+
+class GroupsAmongTasks(Spoilt):
+    def save_group(self, group_id: str, structure: bytes, ttl_s: float | None, deadline: Deadline) -> None:
+        self.inner.store([Record(group_id, "SUCCESS", structure, ttl_s=ttl_s)], StoreMode.UPSERT, deadline)
+
+    def fetch_group(self, group_id: str, deadline: Deadline) -> bytes | None:
+        (found,) = self.inner.fetch([group_id], deadline)
+        return None if found is None else found.result
 
 
 class TtlAsEpoch(Spoilt):
@@ -229,6 +272,11 @@ SABOTEURS = (
     _saboteur("loose-counter", LooseCounter, "A counter reads, then writes.", "BKD-026"),
     _saboteur("join-wins-twice", WinsTwice, "Every report after the last one wins again.", "BKD-029", "BKD-030"),
     _saboteur("join-counts-reports", CountsReports, "A member that reports twice counts twice.", "BKD-028"),
+    _saboteur("join-claims-for-ever", ClaimsForEver, "A join whose winner died is never won again.", "BKD-043"),
+    _saboteur("join-takes-payloads", TakesPayloadsWithIt, "The first winner takes the payloads with it.", "BKD-043"),
+    _saboteur("join-never-done", NeverDone, "joined is not remembered.", "BKD-044", "BKD-045"),
+    _saboteur("expect-counts", ExpectedAsMember, "Announcing a join counts as a member.", "BKD-045"),
+    _saboteur("groups-among-tasks", GroupsAmongTasks, "A saved group takes the place of a task's record.", "BKD-046"),
     _saboteur("ttl-as-epoch", TtlAsEpoch, "A time to live above 30 days is a date.", "BKD-019", "BKD-042"),
     _saboteur("makes-up-pending", MakesUpPending, "An unknown id is a PENDING record.", "BKD-003", "BKD-015"),
     _saboteur("fetch-in-own-order", OwnOrder, "fetch answers in the order of the store.", "BKD-004"),

@@ -4,7 +4,7 @@ The contracts are versioned per kind (:data:`kernel.contracts.manifest.CONTRACTS
 here: ``kernel.contracts.hookspecs`` imports pluggy, which ``import kernel`` does without.
 """
 
-from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
+from kernel.contracts.backend import CLAIM_S, JoinState, Record, ResultBackend, StoreMode, StoreResult
 from kernel.contracts.broker import (
     Broker,
     Consumer,
@@ -26,6 +26,7 @@ from kernel.contracts.router import Router
 from kernel.contracts.serializer import DecodeLimits, Serializer
 
 __all__ = [
+    "CLAIM_S",
     "CONTRACTS",
     "BackendCaps",
     "Broker",

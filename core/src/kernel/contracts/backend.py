@@ -1,4 +1,4 @@
-"""The result backend contract, version 1: records by task id, counters and joins."""
+"""The result backend contract, version 1: records by task id, saved groups, counters and joins."""
 
 import time
 from abc import abstractmethod
@@ -10,7 +10,7 @@ from kernel.contracts.capabilities import BackendCaps
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver
 from kernel.errors import Code, DriverError
-from kernel.model.states import READY_STATES
+from kernel.model.states import READY_STATES, SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +71,32 @@ class StoreResult:
     error: DriverError | None = None
 
 
+CLAIM_S = 5.0
+"""Seconds of the store's time that the winner of a join has to act and say :meth:`ResultBackend.joined`."""
+
+GROUP_ID = "taskset:{}"
+"""Id of the record in which a saved group is kept, unless a backend has a place of its own for groups."""
+
+
 @dataclass(frozen=True, slots=True)
 class JoinState:
     """A join after one member reported.
 
     Attributes:
-        count: distinct members so far.
+        count: distinct members so far, at most ``size``.
         size: members expected.
-        won: True for exactly one caller, the one whose report completed the join.
+        won: True for the caller that holds the claim: it acts on the payloads, then says
+            :meth:`ResultBackend.joined`. At any time at most one caller holds it.
         payloads: for the winner, the payloads ordered by member name; else empty.
+        done: somebody said ``joined``: nothing is left to do, for good. A complete join that is neither ``won`` nor
+            ``done`` is claimed by somebody else: ask again after :data:`CLAIM_S`, in case that one died.
     """
 
     count: int
     size: int
     won: bool
     payloads: tuple[bytes, ...] = ()
+    done: bool = False
 
 
 class ResultBackend(Driver):
@@ -133,6 +144,13 @@ class ResultBackend(Driver):
         """Add to an atomic counter that starts at 0; its new value (capability ``counter``)."""
         raise self.unsupported("counter")
 
+    def expect(self, key: str, size: int, ttl_s: float | None, deadline: Deadline) -> None:
+        """Announce a join of ``size`` members before the last of them is sent (capability ``join``).
+
+        Idempotent; a join that has begun, or is done, is left as it is. Every :meth:`join` carries the size as well, so
+        the default body does nothing; a backend overrides it when a layout shared with others asks for it (wire.md 11).
+        """
+
     def join(
         self,
         key: str,
@@ -142,8 +160,55 @@ class ResultBackend(Driver):
         ttl_s: float | None,
         deadline: Deadline,
     ) -> JoinState:
-        """Report one member of a join; idempotent per member, exactly one caller wins (capability ``join``)."""
+        """Report one member of a join (capability ``join``). The whole call is one atomic step of the store.
+
+        * A member counts once; its first payload stays. The ``size`` given first stays too.
+        * When ``size`` members reported, this caller and no other takes the claim and wins. A member that reports
+          after that adds nothing, whatever its name.
+        * The claim ends after :data:`CLAIM_S` of the store's time. If nobody said :meth:`joined` by then, the next
+          report of any member takes a new claim and wins, with the same payloads: so they are kept until then. Until
+          its end everybody else gets ``won=False, done=False`` and the full ``count``.
+        * After :meth:`joined` every report gets ``won=False, done=True`` and ``count == size``.
+
+        Args:
+            key: name of the join; the id of a group.
+            member: its name, ``f"{index:06d}:{task_id}"``: payloads are ordered by it, as text.
+            payload: opaque bytes (the kernel writes the JSON ``[1, task_id, state, result]`` of wire.md 11.2).
+            size: members expected, 1 or more.
+            ttl_s: seconds after the last report until nothing of an unfinished join is left; None for ever.
+            deadline: when the caller gives up.
+
+        Raises:
+            DriverError: nothing or everything of the call happened; repeating it with the same member is safe.
+        """
         raise self.unsupported("join")
+
+    def joined(self, key: str, ttl_s: float | None, deadline: Deadline) -> None:
+        """The winner of a join has acted: it is done for good (capability ``join``).
+
+        Idempotent. The payloads may go; the mark stays for ``ttl_s`` seconds (None: at least a day), also for a join
+        the store knows nothing of any more, so that a late report cannot begin it anew.
+        """
+        raise self.unsupported("join")
+
+    def save_group(self, group_id: str, structure: bytes, ttl_s: float | None, deadline: Deadline) -> None:
+        """Keep which results belong to a group: ``structure`` is the JSON of its result tuple (wire.md 3, 11.1).
+
+        The default keeps it as a record; a backend overrides all three verbs when a shared layout has another place.
+        """
+        record = Record(GROUP_ID.format(group_id), SUCCESS, structure, ttl_s=ttl_s)
+        (result,) = self.store([record], StoreMode.UPSERT, deadline)
+        if result.error is not None:
+            raise result.error
+
+    def fetch_group(self, group_id: str, deadline: Deadline) -> bytes | None:
+        """What :meth:`save_group` kept under that id, or None."""
+        (record,) = self.fetch([GROUP_ID.format(group_id)], deadline)
+        return None if record is None else record.result
+
+    def forget_group(self, group_id: str, deadline: Deadline) -> None:
+        """Remove what :meth:`save_group` kept; idempotent."""
+        self.forget([GROUP_ID.format(group_id)], deadline)
 
     def unsupported(self, capability: str) -> DriverError:
         """The error for a capability this backend does not claim."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kernel.builtins.memory.broker import store_name
-from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
+from kernel.contracts.backend import CLAIM_S, JoinState, Record, ResultBackend, StoreMode, StoreResult
 from kernel.contracts.capabilities import BackendCaps, Limits
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import PluginContext
@@ -24,18 +24,32 @@ CAPS = BackendCaps(
     join=True,
     limits=Limits(max_body=64 * 1024 * 1024, in_process=True, granularity_s=0.02),
 )
+DONE_KEPT_S = 86_400.0
+"""How long a join that is done is remembered without a time to live, so that a late report cannot begin it anew."""
 COUNTER_MAX = 2**63 - 1
 """Counters are signed 64-bit numbers, as in the stores this one stands for."""
 
 
 @dataclass(slots=True)
 class Join:
-    """Members that reported, by name."""
+    """Members that reported, by name; when the winner's claim ends, Unix time; whether it said ``joined``."""
 
     ends: float
     size: int
     payloads: dict[str, bytes] = field(default_factory=dict)
+    claimed: float = 0.0
     done: bool = False
+
+    def report(self, member: str, payload: bytes, now: float) -> JoinState:
+        """Count a member, once; the report that finds the join complete and unclaimed takes the claim."""
+        if len(self.payloads) < self.size:
+            self.payloads.setdefault(member, payload)
+        if len(self.payloads) < self.size or self.claimed > now:
+            return JoinState(len(self.payloads), self.size, won=False)
+        self.claimed = now + CLAIM_S
+        return JoinState(
+            self.size, self.size, won=True, payloads=tuple(self.payloads[m] for m in sorted(self.payloads))
+        )
 
 
 class ResultStore:
@@ -161,13 +175,18 @@ class MemoryBackend(ResultBackend):
             now = self._clock()
             state = store.joins.get(key)
             if state is None or state.ends <= now:
-                state = store.joins[key] = Join(_end(now, ttl_s), size)
+                state = store.joins[key] = Join(FOREVER, size)
             if state.done:
-                return JoinState(state.size, state.size, won=False)
-            state.payloads.setdefault(member, payload)
-            state.done = len(state.payloads) >= state.size
-            payloads = tuple(state.payloads[name] for name in sorted(state.payloads)) if state.done else ()
-            return JoinState(len(state.payloads), state.size, state.done, payloads)
+                return JoinState(size, size, won=False, done=True)
+            state.ends = _end(now, ttl_s)
+            return state.report(member, payload, now)
+
+    def joined(self, key: str, ttl_s: float | None, deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.backend.ResultBackend.joined`."""
+        store = self._store()
+        with store.changed:
+            now = self._clock()
+            store.joins[key] = Join(now + (DONE_KEPT_S if ttl_s is None else ttl_s), 0, done=True)
 
     def _shared(self) -> ResultStore:
         return _STORES.setdefault((os.getpid(), self._namespace, self._name), ResultStore())

@@ -121,9 +121,14 @@ class SqliteBackend(ResultBackend):
         now = self._clock()
         results.check_storable(key, member)
         with self._database.write(deadline) as connection:
-            return FanIn(connection, self._key(key), now).report(
-                member, payload, size, None if ttl_s is None else now + ttl_s
-            )
+            return FanIn(connection, self._key(key), now).report(member, payload, size, ttl_s)
+
+    def joined(self, key: str, ttl_s: float | None, deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.backend.ResultBackend.joined`."""
+        now = self._clock()
+        results.check_storable(key)
+        with self._database.write(deadline) as connection:
+            FanIn(connection, self._key(key), now).finish(ttl_s)
 
     def _store(self, records: Sequence[Record], mode: StoreMode, deadline: Deadline) -> list[StoreResult]:
         now = self._clock()

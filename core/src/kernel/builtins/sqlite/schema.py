@@ -6,7 +6,7 @@ from kernel.errors import Code, DriverError
 
 APPLICATION_ID = 0x6B726E6C
 """Marks the file as one of ours ("krnl")."""
-VERSION = 1
+VERSION = 2
 
 TABLES = (
     "CREATE TABLE topology (version INTEGER NOT NULL)",
@@ -35,10 +35,10 @@ TABLES = (
     "CREATE INDEX result_ends ON result (ends) WHERE ends IS NOT NULL",
     "CREATE TABLE counter (key TEXT PRIMARY KEY, value INTEGER NOT NULL, ends REAL) WITHOUT ROWID",
     "CREATE INDEX counter_ends ON counter (ends) WHERE ends IS NOT NULL",
-    # 'done' once the last member has reported; the members' payloads are gone then.
+    # 'claimed' is when the winner's claim ends; 'done' once it said joined: the members' payloads are gone then.
     """CREATE TABLE fanin (
-        key TEXT PRIMARY KEY, size INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL, ends REAL
-        ) WITHOUT ROWID""",
+        key TEXT PRIMARY KEY, size INTEGER NOT NULL, count INTEGER NOT NULL, claimed REAL NOT NULL,
+        done INTEGER NOT NULL, ends REAL) WITHOUT ROWID""",
     "CREATE INDEX fanin_ends ON fanin (ends) WHERE ends IS NOT NULL",
     """CREATE TABLE fanin_member (
         key TEXT NOT NULL, member TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (key, member)) WITHOUT ROWID""",
@@ -63,7 +63,7 @@ def ensure(connection: sqlite3.Connection, path: str) -> None:
         for statement in TABLES:
             connection.execute(statement)
         connection.execute("PRAGMA application_id = 1802661484")  # APPLICATION_ID; a pragma takes no parameter
-        connection.execute("PRAGMA user_version = 1")  # VERSION
+        connection.execute("PRAGMA user_version = 2")  # VERSION
     connection.execute("COMMIT")
 
 
