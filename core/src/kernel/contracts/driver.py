@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from kernel.contracts.deadline import Deadline
+from kernel.contracts.formats import Formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,15 @@ class PluginContext:
         node: name of this process for logs and ownership marks; unique per process.
         clock: Unix time in seconds; a test may replace it.
         settings: read-only view of settings that a driver may need, such as ``result_expires``.
+        formats: the application's serializers and compressors of results, for a backend that stores whole documents
+            (:mod:`kernel.contracts.document`); None where there is no application.
     """
 
     namespace: str = "kernel"
     node: str = "client"
     clock: Callable[[], float] | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    formats: Formats | None = None
 
 
 class Driver(ABC):

@@ -103,7 +103,7 @@ class Codec:
         if serializer is None and _essence(content_type) not in RAW_READERS:
             raise self._disallowed(content_type)
         if compression is not None:
-            body = self._decompress(body, compression)
+            body = self.decompress(body, compression)
         if serializer is None:
             return RAW_READERS[_essence(content_type)](body, content_encoding, self._limits)
         try:
@@ -112,6 +112,26 @@ class Codec:
             raise
         except Exception as exc:
             raise DecodeError(f"Serializer {serializer.name!r} failed: {type(exc).__name__}: {exc}") from exc
+
+    def decompress(self, body: Buffer, encoding: str) -> bytes:
+        """Undo a compression named as in the message's header.
+
+        Raises:
+            DecodeError: for damaged or oversized data, or an encoding that nothing provides.
+        """
+        compressor = self._by_encoding.get(encoding) or self._compressors.get(encoding)
+        if compressor is None:
+            known = sorted(self._by_encoding)
+            raise DecodeError(
+                f"Unknown compression {encoding!r:.80} (known: {', '.join(known)})", cure=install_hint(encoding)
+            )
+        try:
+            return compressor.decompress(body, self._limits.max_bytes)
+        except DriverError as exc:
+            what = "is too large" if exc.code is Code.TOO_LARGE else "is damaged"
+            raise DecodeError(f"The body compressed as {encoding} {what}: {exc}") from exc
+        except Exception as exc:
+            raise DecodeError(f"Compressor {compressor.name!r} failed: {type(exc).__name__}: {exc}") from exc
 
     def serializer(self, name: str) -> Serializer:
         """The serializer of that name or content type.
@@ -148,21 +168,6 @@ class Codec:
         known = self._by_type.get(_essence(content_type))
         cure = f"Add {known.name if known else content_type!r} to accept_content if you trust everybody who can send."
         return ContentDisallowed(f"Content type {content_type!r:.80} is not accepted (accepted: {accepted})", cure=cure)
-
-    def _decompress(self, body: Buffer, encoding: str) -> bytes:
-        compressor = self._by_encoding.get(encoding) or self._compressors.get(encoding)
-        if compressor is None:
-            known = sorted(self._by_encoding)
-            raise DecodeError(
-                f"Unknown compression {encoding!r:.80} (known: {', '.join(known)})", cure=install_hint(encoding)
-            )
-        try:
-            return compressor.decompress(body, self._limits.max_bytes)
-        except DriverError as exc:
-            what = "is too large" if exc.code is Code.TOO_LARGE else "is damaged"
-            raise DecodeError(f"The body compressed as {encoding} {what}: {exc}") from exc
-        except Exception as exc:
-            raise DecodeError(f"Compressor {compressor.name!r} failed: {type(exc).__name__}: {exc}") from exc
 
 
 def _essence(content_type: str | None) -> str:

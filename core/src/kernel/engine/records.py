@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kernel.contracts import compressed
 from kernel.contracts.backend import Record
 from kernel.engine.codec import Codec
 from kernel.engine.failure import failure_from_wire, failure_to_wire, texts_only
-from kernel.errors import BackendGetMetaError, DecodeError, EncodeError, KernelError
+from kernel.errors import BackendGetMetaError, EncodeError, KernelError
 from kernel.model import states
 from kernel.model.config import Config
 from kernel.model.context import Request
-
-_COMPRESSED = b"\x00celery-compressed\x00"
-"""Marks a compressed payload; the MIME name and another NUL follow (wire.md 10.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +165,12 @@ class Records:
         encoded = self._codec.encode(value, self._config.result_serializer, self._config.result_compression)
         if encoded.compression is None:
             return encoded.body
-        return _COMPRESSED + encoded.compression.encode() + b"\x00" + encoded.body
+        return compressed.marked(encoded.compression, encoded.body)
 
     def _decode(self, record: Record) -> Any:
         if record.result is None:
             return None
-        body, compression = _split(record.result)
+        body, compression = compressed.split(record.result)
         return self._codec.decode(body, record.content_type, record.content_encoding, compression)
 
 
@@ -191,15 +189,6 @@ def failure_request(headers: Mapping[str, Any], task_id: str, reply_to: str | No
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _split(payload: bytes) -> tuple[bytes, str | None]:
-    if not payload.startswith(_COMPRESSED):
-        return payload, None
-    name, found, body = payload[len(_COMPRESSED) :].partition(b"\x00")
-    if not found:
-        raise DecodeError("A compressed result does not name its compression")
-    return body, name.decode("ascii", "replace")
 
 
 def _seconds(expires: float | timedelta | None) -> float | None:

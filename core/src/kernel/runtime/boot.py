@@ -18,6 +18,7 @@ from kernel.contracts.router import CompiledRouter
 from kernel.contracts.serializer import DecodeLimits
 from kernel.engine.codec import Codec
 from kernel.engine.records import Records
+from kernel.engine.result_formats import ResultFormats
 from kernel.engine.routing import RouteResolver
 from kernel.engine.topology import build_topology
 from kernel.errors import ImproperlyConfigured
@@ -178,6 +179,7 @@ class Services:
             node=self.node,
             clock=time.time,
             settings=MappingProxyType({"result_expires": self.config.result_expires}),
+            formats=ResultFormats(self.result_codec, self.config.result_serializer),
         )
         return provided.factory(url, checked, context)
 
