@@ -1,0 +1,1 @@
+"""Real servers that harnesses and tests start, one module each."""
