@@ -13,6 +13,7 @@ SECTIONS = {
     "task_": "Tasks",
     "worker_": "Worker",
     "event_": "Events",
+    "security_": "Security",
     "": "General",
 }
 HEAD = """\

@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLUGINS = ("serializer_yaml", "compression_brotli", "serializer_msgpack", "compression_zstd")
+PLUGINS = ("serializer_yaml", "compression_brotli", "serializer_msgpack", "compression_zstd", "serializer_signed")
 PACKAGES = [ROOT / "core", *(ROOT / "plugins" / name for name in PLUGINS)]
 WANTED = ["kernel", *("plugin-" + name.replace("_", "-") for name in PLUGINS)]
 CONFIG = """
 [kernel]
-plugins = ["serializer.yaml", "compression.brotli", "serializer.msgpack", "compression.zstd"]
-accept_content = ["json", "yaml", "msgpack"]
+plugins = ["serializer.yaml", "compression.brotli", "serializer.msgpack", "compression.zstd", "serializer.signed"]
+accept_content = ["json", "yaml", "msgpack", "signed"]
+
+[kernel.plugin_options."serializer.signed"]
+keys = {test = "no secret: it is in the test of everybody"}
 """
 TASKS = """
 from kernel import Kernel
@@ -93,6 +96,8 @@ def test_plugins_are_listed_with_version_and_contract(installed: Path, tmp_path:
         ("compression.brotli", "plugin-compression-brotli", "compressor"),
         ("serializer.msgpack", "plugin-serializer-msgpack", "serializer"),
         ("compression.zstd", "plugin-compression-zstd", "compressor"),
+        ("serializer.auth", "plugin-serializer-signed", "serializer"),
+        ("serializer.signed", "plugin-serializer-signed", "serializer"),
     ):
         assert found[name]["distribution"] == dist
         assert found[name]["version"].startswith("2026.")
@@ -117,7 +122,7 @@ def worker(installed: Path, tmp_path: Path, clean: dict[str, str]) -> Iterator[s
         raise
 
 
-@pytest.mark.parametrize(("serializer", "compression"), [("yaml", "brotli"), ("msgpack", "zstd")])
+@pytest.mark.parametrize(("serializer", "compression"), [("yaml", "brotli"), ("msgpack", "zstd"), ("signed", "zstd")])
 def test_a_task_travels_in_formats_of_plugins(
     installed: Path,
     tmp_path: Path,

@@ -12,6 +12,7 @@ from kernel.cli.exits import Exit
 from kernel.cli.main import main
 from kernel.cli.plugins_new import KINDS
 from kernel.contracts import (
+    CONTRACTS,
     Broker,
     Compressor,
     Deadline,
@@ -69,7 +70,7 @@ def test_what_is_written_loads_and_refuses_everything(written, kind):
     hook, base = PROVIDED[kind]
     assert all(hasattr(HookSpecs, name) for name in dir(written) if name.startswith("kernel_"))
     assert written.kernel_manifest().name == f"{kind}.acme{kind}"
-    assert written.kernel_manifest().contracts == {KINDS[kind].contract: "1.0"}
+    assert written.kernel_manifest().contracts == {KINDS[kind].contract: CONTRACTS[KINDS[kind].contract]}
     provided = getattr(written, hook)()
     soon = Deadline.after(5)
     match kind:

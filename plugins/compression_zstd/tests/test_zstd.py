@@ -12,7 +12,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel.errors import Code, DriverError
+from kernel.contracts.serializer import FormatContext
+from kernel.errors import Code, DriverError, ImproperlyConfigured
 from plugin_compression_zstd.compressor import ZstdCompressor
 from plugin_compression_zstd.plugin import plugin
 
@@ -32,7 +33,7 @@ def test_the_entry_point_leads_to_it():
     assert entry.dist.name == "plugin-compression-zstd"
     assert entry.load() is plugin
     manifest = plugin.kernel_manifest()
-    assert (manifest.name, dict(manifest.contracts)) == ("compression.zstd", {"compressor": "1.0"})
+    assert (manifest.name, dict(manifest.contracts)) == ("compression.zstd", {"compressor": "1.1"})
     (compressor,) = plugin.kernel_compressors()
     assert (compressor.name, compressor.encoding, compressor.checksum) == ("zstd", "application/zstd", True)
 
@@ -145,7 +146,8 @@ BOMB = """
 import resource, time
 import zstandard
 from plugin_compression_zstd.compressor import ZstdCompressor
-from kernel.errors import Code, DriverError
+from kernel.contracts.serializer import FormatContext
+from kernel.errors import Code, DriverError, ImproperlyConfigured
 MIB = 1 << 20
 maker = zstandard.ZstdCompressor(level=3).compressobj()
 bomb = b"".join([maker.compress(bytes(MIB)) for _ in range(256)]) + maker.flush()
@@ -193,3 +195,75 @@ def test_the_codec_takes_it():
     assert codec.decode(*encoded) == ["x" * 90_000]
     with pytest.raises(DecodeError, match="too large"):
         codec.decode(*codec.encode(["x" * 100_000], "json", "zstandard"))
+
+
+def trained(path, word):
+    samples = [f'{{"task": "proj.{word}.run", "args": [{n}], "user": "{word} {n}"}}'.encode() for n in range(2000)]
+    data = zstandard.train_dictionary(4096, samples).as_bytes()
+    path.write_bytes(data)
+    return str(path), samples[7]
+
+
+def with_dictionaries(*paths):
+    return ZstdCompressor().configured(FormatContext({"dictionaries": paths}))
+
+
+def test_dictionaries_make_small_messages_smaller_and_can_be_changed(tmp_path):
+    old, message = trained(tmp_path / "old.dict", "orders")
+    new, _ = trained(tmp_path / "new.dict", "billing")
+    before, between, after = with_dictionaries(old), with_dictionaries(old, new), with_dictionaries(new, old)
+    small = before.compress(message)
+    assert len(small) < 0.6 * len(ZSTD.compress(message))
+    for reader in (before, between, after):
+        assert reader.decompress(small, MIB) == message
+        assert reader.decompress(ZSTD.compress(message), MIB) == message
+    assert between.decompress(after.compress(message), MIB) == message
+    for stranger in (ZSTD, with_dictionaries(new)):
+        with pytest.raises(DriverError, match=r"needs the dictionary [0-9]+, which is not known here"):
+            stranger.decompress(small, MIB)
+
+
+def test_levels_hold_with_a_dictionary(tmp_path):
+    path, message = trained(tmp_path / "one.dict", "orders")
+    one = with_dictionaries(path)
+    text = message * 50 + os.urandom(100)
+    for level in (1, 3, 19):
+        assert one.decompress(one.compress(text, level), MIB) == text
+    assert len(one.compress(text, 19)) <= len(one.compress(text, 1))
+
+
+def test_bombs_stop_with_a_dictionary_too(tmp_path):
+    path, _ = trained(tmp_path / "one.dict", "orders")
+    one = with_dictionaries(path)
+    with pytest.raises(DriverError) as caught:
+        one.decompress(one.compress(bytes(8 * MIB)), MIB)
+    assert caught.value.code is Code.TOO_LARGE
+
+
+def test_a_damaged_frame_with_a_dictionary_is_refused(tmp_path):
+    path, message = trained(tmp_path / "one.dict", "orders")
+    one = with_dictionaries(path)
+    small = one.compress(message)
+    for position in range(len(small)):
+        damaged = bytearray(small)
+        damaged[position] ^= 0x10
+        with suppress(DriverError):
+            assert one.decompress(damaged, MIB) == message
+    for end in range(len(small)):
+        with pytest.raises(DriverError):
+            one.decompress(small[:end], MIB)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"some text that is no dictionary"])
+def test_what_is_no_dictionary(tmp_path, content):
+    path = tmp_path / "kernel.dict"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured, match=r"cannot be read|no trained Zstandard dictionary"):
+        with_dictionaries(str(path))
+
+
+def test_two_dictionaries_of_one_number(tmp_path):
+    path, _ = trained(tmp_path / "one.dict", "orders")
+    with pytest.raises(ImproperlyConfigured, match="Two dictionaries have the number"):
+        with_dictionaries(path, path)

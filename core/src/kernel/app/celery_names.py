@@ -40,8 +40,6 @@ _GROUPS: Mapping[str, str] = {
         worker_enable_remote_control worker_pool_restarts worker_state_db""",
     "This version declares no queues for events: remove it.": """
         event_queue_durable event_queue_exclusive event_queue_expires event_queue_prefix event_queue_ttl""",
-    "This version does not sign messages: remove it.": """
-        security_cert_store security_certificate security_digest security_key security_key_password""",
     "Programs are started and stopped by the service manager, such as systemd: set it there.": """
         beat_executable beat_gid beat_logfile beat_pidfile beat_uid beat_umask
         events_executable events_gid events_logfile events_pidfile events_uid events_umask

@@ -20,6 +20,7 @@ from kernel.app.group_result import GroupResult
 from kernel.app.ports import Client, Pool
 from kernel.app.registry import TaskRegistry
 from kernel.app.result import AsyncResult
+from kernel.app.security import setup_security
 from kernel.app.settings import Settings
 from kernel.app.shared import blueprints
 from kernel.app.signature import signature
@@ -223,6 +224,8 @@ class Kernel:
     def config(self) -> Config:
         """The effective settings, frozen; the same object until one changes."""
         return self.conf.snapshot()
+
+    setup_security = setup_security
 
     # Connections
 

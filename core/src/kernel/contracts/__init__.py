@@ -23,7 +23,7 @@ from kernel.contracts.driver import Driver, PluginContext
 from kernel.contracts.manifest import CONTRACTS, Manifest
 from kernel.contracts.pool import Executor, Job, Loss, Pool, PoolListener, PoolOptions, Report
 from kernel.contracts.router import Router
-from kernel.contracts.serializer import DecodeLimits, Serializer
+from kernel.contracts.serializer import DecodeLimits, FormatContext, Serializer
 
 __all__ = [
     "CLAIM_S",
@@ -39,6 +39,7 @@ __all__ = [
     "Depth",
     "Driver",
     "Executor",
+    "FormatContext",
     "Job",
     "JoinState",
     "Limits",

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from kernel.contracts.serializer import Buffer
+from kernel.contracts.serializer import Buffer, FormatContext
 from kernel.errors import Code, DriverError
 
 
@@ -26,6 +26,16 @@ class Compressor(ABC):
     checksum: ClassVar[bool]
     levels: ClassVar[Sequence[int]]
     default_level: ClassVar[int]
+
+    def configured(self, context: FormatContext) -> "Compressor":
+        """The compressor that one application uses, called once before any other method (since contract 1.1).
+
+        The default is this one, for formats that take no options. May read files that options name.
+
+        Raises:
+            ImproperlyConfigured: for options that cannot work.
+        """
+        return self
 
     @abstractmethod
     def compress(self, data: Buffer, level: int | None = None) -> bytes:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 CONTRACTS: Mapping[str, str] = {
     "broker": "1.0",
     "result_backend": "1.0",
-    "serializer": "1.0",
-    "compressor": "1.0",
+    "serializer": "1.1",
+    "compressor": "1.1",
     "router": "1.0",
     "pool": "1.0",
     "hooks": "1.0",
@@ -51,7 +51,8 @@ class Manifest:
         name: ``<kind>.<name>`` as in its entry point.
         contracts: contract kind → version it was written for.
         kernel: version range of kernel it works with, as in a package requirement.
-        options: the options its drivers take, by name; options outside it are refused.
+        options: the options its drivers, or its serializers and compressors (setting ``plugin_options``), take, by
+            name; options outside it are refused.
         schemes: URL schemes it provides, for messages; the providing hooks are what counts.
     """
 

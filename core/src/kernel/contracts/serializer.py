@@ -1,7 +1,9 @@
 """The serializer contract, version 1: values to bytes and back, within bounds."""
 
+import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 Buffer = bytes | bytearray | memoryview
@@ -14,6 +16,27 @@ class DecodeLimits:
     max_bytes: int = 64 * 1024 * 1024
     max_depth: int = 128
     max_nodes: int = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FormatContext:
+    """What the kernel tells a serializer or compressor about the application that uses it (since contract 1.1).
+
+    Attributes:
+        options: the plugin's options from setting ``plugin_options``, checked against its manifest, with defaults.
+        settings: read-only view of the settings that formats may need: those of ``security_*``.
+        serializers: by name and by content type, every serializer that needs nothing of this itself, for one that
+            wraps another.
+        clock: Unix time in seconds; a test may replace it.
+        needed: whether a setting names this format, so that the program cannot do without it. One that is only
+            loaded may stay unusable when it is not configured.
+    """
+
+    options: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    serializers: "Mapping[str, Serializer]" = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    needed: bool = True
 
 
 class Serializer(ABC):
@@ -35,6 +58,20 @@ class Serializer(ABC):
     safe: ClassVar[bool]
     types: ClassVar[frozenset[str]]
     canonical: ClassVar[bool]
+
+    def configured(self, context: FormatContext) -> "Serializer":
+        """The serializer that one application uses, called once before any other method (since contract 1.1).
+
+        The default is this one, for formats that take no options. May read files that options name.
+
+        Raises:
+            ImproperlyConfigured: for options that cannot work.
+        """
+        return self
+
+    def hides(self) -> bool:
+        """Whether nobody can read what it writes without a key, so that no part is repeated beside it (since 1.1)."""
+        return False
 
     @abstractmethod
     def dumps(self, obj: object) -> bytes:

@@ -43,6 +43,9 @@ class Codec:
             plain text are always accepted: they cannot do harm and are never a task body.
         limits: bounds on everything that is decoded or decompressed.
 
+    Attributes:
+        hiding: names and content types of the serializers whose bytes nobody can read without a key.
+
     Raises:
         ImproperlyConfigured: for a name in ``accept`` that nothing provides, and for two plugins with one name.
     """
@@ -57,6 +60,9 @@ class Codec:
         self._limits = limits
         self._serializers = by_name("serializer", [((s.name,), s) for s in serializers])
         self._compressors = by_name("compressor", [((c.name, *c.aliases), c) for c in compressors])
+        self.hiding = frozenset(
+            name for each in self._serializers.values() if each.hides() for name in (each.name, each.content_type)
+        )
         self._by_type: dict[str, Serializer] = {}
         for serializer in self._serializers.values():
             self._by_type.setdefault(serializer.content_type, serializer)

@@ -31,6 +31,9 @@ class Config:
     namespace: str = _setting("kernel", "first part of every name on the wire; 'celery' interoperates with Celery")
     plugins: tuple[str, ...] = _setting((), "plugins to load, such as 'serializer.yaml'; '?' marks an optional one")
     disable_plugins: tuple[str, ...] = _setting((), "plugins that are not loaded, as 'kernel plugins disable' writes")
+    plugin_options: Mapping[str, Any] = _setting(
+        {}, "options of serializers and compressors by plugin, as {'serializer.signed': {...}}", secret=True
+    )
     imports: tuple[str, ...] = _setting((), "modules the worker imports for their tasks")
     include: tuple[str, ...] = _setting((), "more such modules; also the constructor argument")
     enable_utc: bool = _setting(True, "write times in messages in UTC, else in the local time zone")
@@ -41,6 +44,15 @@ class Config:
         64 * 1024 * 1024, "largest body or result decoded or decompressed, in bytes", minimum=1
     )
     message_max_depth: int = _setting(128, "deepest nesting decoded", minimum=1)
+
+    # Security: certificates of the serializer 'auth' (features.md 2.11)
+    security_key: str | None = _setting(None, "file of this node's private key, in PEM")
+    security_key_password: str | None = _setting(None, "its password", secret=True)
+    security_certificate: str | None = _setting(None, "file of this node's certificate, in PEM")
+    security_cert_store: str | None = _setting(None, "glob of the certificates that are trusted, or their folder")
+    security_digest: str = _setting(
+        "sha256", "hash of signatures", choices=("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512")
+    )
 
     # Broker
     broker_url: str | tuple[str, ...] | None = _setting(

@@ -24,6 +24,7 @@ from kernel.engine.topology import build_topology
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.topology import Topology
+from kernel.runtime.formats import Formats, named_compressors, named_serializers
 from kernel.runtime.plugins import PluginSet, Provided, call_hook, check_options, load_plugins
 from kernel.runtime.publisher import Defaults, Emit, Publisher
 from kernel.runtime.routers import named_routers, with_routers
@@ -61,9 +62,10 @@ class Services:
         self.node = node
         limits = DecodeLimits(max_bytes=config.message_max_bytes, max_depth=config.message_max_depth)
         accept = config.accept_content
-        self.codec = Codec(plugins.serializers, plugins.compressors, accept, limits)
+        formats = Formats(config, plugins)
+        self.codec = Codec(formats.serializers, formats.compressors, accept, limits)
         results = accept if config.result_accept_content is None else config.result_accept_content
-        self.result_codec = Codec(plugins.serializers, plugins.compressors, results, limits)
+        self.result_codec = Codec(formats.serializers, formats.compressors, results, limits)
         self.records = Records(config, self.result_codec)
         self.topology = build_topology(config)
         self.resolver = RouteResolver(_routers(config, plugins, self.topology), self.topology)
@@ -244,11 +246,8 @@ def urls(config: Config) -> tuple[str, str | None]:
 
 def _formats(config: Config) -> list[str]:
     """The serializers and compressors that settings name: ``yaml`` implies ``serializer.yaml``."""
-    serializers = [config.task_serializer, config.result_serializer, config.event_serializer, *config.accept_content]
-    serializers += config.result_accept_content or ()
-    compressors = [config.task_compression, config.result_compression]
-    named = [f"serializer.{name}" for name in serializers if name and "/" not in name]
-    return named + [f"compression.{name}" for name in compressors if name]
+    serializers = [f"serializer.{name}" for name in sorted(named_serializers(config)) if name and "/" not in name]
+    return serializers + [f"compression.{name}" for name in sorted(named_compressors(config))]
 
 
 def _routers(config: Config, plugins: PluginSet, topology: Topology) -> list[CompiledRouter]:

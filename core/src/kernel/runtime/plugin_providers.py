@@ -84,6 +84,7 @@ class Providers:
             loaded=tuple(self._loaded),
             failed=tuple(failed),
             hooks=self._registry.manager.hook,
+            owners=MappingProxyType(dict(self._owners)),
         )
 
     def _things(self, hook: Hook) -> Mapping[str, Any]:

@@ -102,6 +102,7 @@ class PluginSet:
         middleware: objects with per-task methods, in the order loaded.
         loaded: the plugins themselves.
         failed: why each optional plugin that could not be used was left out.
+        owners: what a name is of, such as ``serializer``, and the name → the plugin that provides it.
         hooks: pluggy's HookRelay, untyped here to do without its import. For start-up and the edges of a process's
             life, never per message.
     """
@@ -116,6 +117,7 @@ class PluginSet:
     loaded: tuple[LoadedPlugin, ...]
     failed: tuple[PluginError, ...]
     hooks: Any
+    owners: Mapping[tuple[str, str], LoadedPlugin] = field(default_factory=dict)
 
     def broker(self, scheme: str) -> Provided[Broker]:
         """The broker of a URL scheme, or E101."""

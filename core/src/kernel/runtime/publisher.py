@@ -78,6 +78,10 @@ Emit = Callable[[Sequence[Mapping[str, object]]], None]
 """Publishes monitoring events."""
 
 
+HIDDEN = "(encrypted)"
+"""Stands for the arguments in headers and events, where the body may be read only with a key."""
+
+
 class Place(NamedTuple):
     """Where one message goes: to a queue or to an exchange; ``specs`` are the queues that must exist for it."""
 
@@ -170,9 +174,12 @@ class Publisher:
         config = self._config
         headers = build_headers(call, options, timing, self._wiring.node, config.task_repr_maxlevels)
         serializer = options.get("serializer") or config.task_serializer
-        encoded = self._wiring.codec.encode(
+        codec = self._wiring.codec
+        encoded = codec.encode(
             build_body(call, options), serializer, options.get("compression", config.task_compression)
         )
+        if serializer in codec.hiding:
+            headers["argsrepr"] = headers["kwargsrepr"] = HIDDEN
         if encoded.compression is not None:
             headers["compression"] = encoded.compression
         return Outgoing(

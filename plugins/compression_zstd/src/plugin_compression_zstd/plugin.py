@@ -2,7 +2,7 @@
 
 from kernel.contracts.compressor import Compressor
 from kernel.contracts.hookspecs import hookimpl
-from kernel.contracts.manifest import Manifest
+from kernel.contracts.manifest import Manifest, Option
 from plugin_compression_zstd.compressor import ZstdCompressor
 
 
@@ -11,8 +11,10 @@ class ZstdPlugin:
 
     @hookimpl
     def kernel_manifest(self) -> Manifest:
-        """Its name, contract and kernel; it takes no options."""
-        return Manifest("compression.zstd", contracts={"compressor": "1.0"}, kernel=">=2026.11")
+        """Its option stands in setting ``plugin_options``, under ``compression.zstd``."""
+        paths = Option((list, tuple), (), "files of trained dictionaries; the first compresses, all are read")
+        contracts = {"compressor": "1.1"}
+        return Manifest("compression.zstd", contracts, kernel=">=2026.11", options={"dictionaries": paths})
 
     @hookimpl
     def kernel_compressors(self) -> list[Compressor]:

@@ -1,0 +1,1 @@
+"""Signed and encrypted messages for kernel: entry points ``serializer.signed`` and ``serializer.auth``."""
