@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from kernel.model.context import current
+from kernel.model.context import current, may_wait
 
 
 def forbid_blocking() -> None:
@@ -13,11 +13,12 @@ def forbid_blocking() -> None:
     Raises:
         RuntimeError: with what to do instead.
     """
-    running = current.get()
-    if running is None or running.request.called_directly or running.may_wait:
+    if may_wait():
         return
+    running = current.get()
+    task = running.request.task if running is not None else None
     raise RuntimeError(
-        f"Never call result.get() within a task! ({running.request.task or 'this task'} waits for another one, which "
+        f"Never call result.get() within a task! ({task or 'this task'} waits for another one, which "
         "may need the slot it holds.) Use a chain or a callback, or 'with allow_join_result():' where it is safe."
     )
 

@@ -50,7 +50,7 @@ _GROUPS: Mapping[str, str] = {
     "Parts of a worker are plugins, not classes named by a setting: remove it.": """
         worker_agent worker_autoscaler worker_consumer worker_timer worker_timer_precision worker_pool_putlocks""",
     "Results are read from the backend, and are not queues: remove it.": """
-        result_exchange result_exchange_type result_persistent result_cache_max""",
+        result_exchange result_exchange_type result_cache_max""",
     "A chord is joined by the backend in one step: remove it.": """
         result_chord_join_timeout result_chord_retry_interval""",
     "All results, chords included, live as long as result_expires says.": "result_chord_expires result_failure_expires",

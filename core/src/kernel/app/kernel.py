@@ -1,6 +1,5 @@
 """The application: chooses, registers, opens and closes. Tasks and results do the rest (architecture.md 2)."""
 
-import os
 import sys
 import threading
 import warnings
@@ -94,6 +93,7 @@ class Kernel:
         self._registry = TaskRegistry()
         self._shared = 0
         self._client: Client | None = None
+        self._mailbox: Any = None  # outlives clients: results by rpc:// come to one address as long as the app lives
         self._lock = threading.RLock()
         if config_source is not None:
             self.conf.config_from_object(config_source)
@@ -248,9 +248,8 @@ class Kernel:
             if old is not None and old.config is config:
                 return old
             runtime = import_module("kernel.runtime.client")  # not before it is needed: it brings the plugin loader
-            node = f"gen{os.getpid()}@{os.uname().nodename}"
-            client: Client = runtime.Client.build(config, node, self._declared)
-            self._client = client
+            client: Client = runtime.Client.build(config, self._declared, self._mailbox)
+            self._client, self._mailbox = client, client.services.mailbox
         if old is not None:
             old.close()
         return client

@@ -3,7 +3,7 @@
 The runtime itself is imported when it is first used: importing ``kernel`` and defining tasks stays cheap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -61,6 +61,9 @@ class Results(Protocol):
 
     def wait(self, ids: Sequence[str], need: int, timeout_s: float) -> Sequence[Meta]:
         """Block until ``need`` of them are ready or the time is over; those that are ready."""
+
+    def watch(self, task_id: str, timeout_s: float) -> Iterator[Meta]:
+        """Every state a task reaches, until it is ready or the time is over."""
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove what is stored."""

@@ -1,7 +1,7 @@
 """The result of one task: its state, its value, and waiting for it (features.md 1.3)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 from kernel.app.blocking import forbid_blocking
@@ -14,8 +14,6 @@ from kernel.model import states
 
 R = TypeVar("R")
 
-_WATCH_S = 0.005
-"""Pause between two looks at a task whose every state is wanted."""
 _FOREVER_S = 3600.0
 """Longest single wait; a wait without a timeout is a row of these."""
 
@@ -218,15 +216,11 @@ class AsyncResult(Generic[R]):
                 "Backend does not support on_message callback",
                 cure="Use a result backend that tells of changes, or read result.state from time to time.",
             )
-        seen = states.PENDING, "None"
         while self.known is None:
-            (meta,) = results.fetch([self.id])
-            if (meta.status, repr(meta.result)) != seen:
-                seen = meta.status, repr(meta.result)  # an exception is made anew at each look, and equals none
+            for meta in results.watch(self.id, _left(end, _FOREVER_S)):
                 on_message(self.learn(meta).to_dict())
-            else:
+            if self.known is None:
                 self._check_time(end)
-                sleep(_left(end, _WATCH_S))
 
     def _check_time(self, end: float | None) -> None:
         if end is not None and monotonic() >= end:

@@ -110,6 +110,8 @@ def call_of(signature: SignatureDict, request: Request) -> Call:
     options["root_id"] = request.root_id or request.id
     options["parent_id"] = request.id
     options["add_to_parent"] = False
+    if request.reply_to is not None:  # whoever waits for the workflow waits for this step too
+        options.setdefault("reply_to", request.reply_to)
     return Call(
         task=signature["task"],
         args=tuple(signature["args"]),

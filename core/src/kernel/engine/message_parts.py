@@ -1,6 +1,6 @@
 """The headers and the body of a task message, as wire.md 1.1 and 1.3 write them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kernel.engine.saferepr import saferepr
@@ -72,3 +72,24 @@ def _signatures(value: object) -> list[Any] | None:
     if isinstance(value, Mapping):
         return [plain(value)]
     return [plain(one) for one in value]  # type: ignore[attr-defined] # the options say: a sequence of mappings
+
+
+def ids_in(call: Call) -> Iterator[str]:
+    """The id of a call, and those that the signatures after it were given already."""
+    yield call.id
+    for name in _FOLLOWERS:
+        if name in call.options:
+            yield from _given_ids(call.options[name])  # type: ignore[literal-required] # the names are keys of options
+
+
+def _given_ids(value: object) -> Iterator[str]:
+    """Task ids in signatures at any depth: ``options.task_id`` of whatever looks like one."""
+    if isinstance(value, Mapping):
+        options = value.get("options")
+        if isinstance(options, Mapping) and isinstance(options.get("task_id"), str):
+            yield options["task_id"]
+        for part in value.values():
+            yield from _given_ids(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _given_ids(part)

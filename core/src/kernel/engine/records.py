@@ -55,12 +55,15 @@ class Records:
     Args:
         config: result settings: serializer, compression, expiry, extended.
         codec: accepts ``result_accept_content``.
+
+    Attributes:
+        ttl_s: seconds a result is kept; None for ever.
     """
 
     def __init__(self, config: Config, codec: Codec) -> None:
         self._config = config
         self._codec = codec
-        self._ttl_s = _seconds(config.result_expires)
+        self.ttl_s = _seconds(config.result_expires)
 
     def success(self, request: Request, value: object, worker: str, now: float) -> Record:
         """The record of a returned value.
@@ -145,7 +148,7 @@ class Records:
             date_done=done,
             parent_id=request.parent_id,
             group_id=request.group,
-            ttl_s=self._ttl_s,
+            ttl_s=self.ttl_s,
             reply_to=request.reply_to,
             **(self._extended(request, worker) if self._config.result_extended else {}),
         )

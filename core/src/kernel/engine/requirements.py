@@ -33,6 +33,10 @@ class Requirement:
     cure: str = ""
 
 
+REPLY_QUEUES = Requirement("fanout", "result_backend = 'rpc://'", "choose another result backend")
+"""Clients declare queues of their own, as they do to listen to a fanout exchange."""
+
+
 def check_broker(plugin: str, caps: BrokerCaps, config: Config, topology: Topology) -> None:
     """Refuse a broker that cannot do what settings, queues and routes ask for.
 
@@ -94,6 +98,8 @@ def broker_requirements(config: Config, topology: Topology) -> Iterator[Requirem
     """What settings, queues and static routes need of a broker."""
     yield from _priority_settings(config)
     yield from _event_settings(config)
+    if (config.result_backend or "").partition(":")[0] == "rpc":
+        yield REPLY_QUEUES
     for queue in topology.queues.values():
         yield from _queue_needs(queue)
     yield from _route_needs(config.task_routes)

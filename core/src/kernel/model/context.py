@@ -79,3 +79,9 @@ class Running:
 current: ContextVar[Running | None] = ContextVar("kernel_running", default=None)
 """The one ambient value of the kernel. Read anywhere; set only where a body is called (``engine.attempt``,
 ``Task.__call__``, and ``runtime.commit`` for handlers), and by ``allow_join_result`` with a copy."""
+
+
+def may_wait() -> bool:
+    """Whether code here may wait for the result of another task (features.md 1.3)."""
+    running = current.get()
+    return running is None or running.request.called_directly or running.may_wait

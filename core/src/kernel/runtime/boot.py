@@ -2,31 +2,34 @@
 
 import os
 import threading
-import time
 import weakref
-from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import Any, TypeVar
 
 from kernel.contracts.backend import ResultBackend
 from kernel.contracts.broker import Broker
 from kernel.contracts.capabilities import BrokerCaps, Limits
 from kernel.contracts.deadline import Deadline
-from kernel.contracts.driver import Driver, PluginContext
+from kernel.contracts.driver import Driver
 from kernel.contracts.router import CompiledRouter
 from kernel.contracts.serializer import DecodeLimits
 from kernel.engine.codec import Codec
 from kernel.engine.records import Records
+from kernel.engine.reply_document import ReplyDocuments
+from kernel.engine.requirements import REPLY_QUEUES, check
 from kernel.engine.result_formats import ResultFormats
 from kernel.engine.routing import RouteResolver
 from kernel.engine.topology import build_topology
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.topology import Topology
+from kernel.runtime.drivers import DriverFactory, check_reply_url, scheme_of
 from kernel.runtime.formats import Formats, named_compressors, named_serializers
-from kernel.runtime.plugins import PluginSet, Provided, call_hook, check_options, load_plugins
+from kernel.runtime.mailbox import Mailbox
+from kernel.runtime.plugins import PluginSet, call_hook, load_plugins
+from kernel.runtime.process_name import client_name
 from kernel.runtime.publisher import Defaults, Emit, Publisher
+from kernel.runtime.reply_backend import SCHEME, ReplyBackend
 from kernel.runtime.routers import named_routers, with_routers
 
 EMBEDDED_URL = "sqlite:///kernel.sqlite3"
@@ -34,8 +37,6 @@ EMBEDDED_URL = "sqlite:///kernel.sqlite3"
 
 DISABLED = frozenset({"disabled", "disabled://"})
 """Values of ``result_backend`` that turn results off, also beside the embedded broker (features.md 2.9)."""
-
-D = TypeVar("D", bound=Driver)
 
 
 class Services:
@@ -54,12 +55,15 @@ class Services:
         node: name of this process.
         defaults: execution options that a task declares, by its name; to be set before the first publish.
         emit: publishes ``task-sent`` events; likewise.
+        reads_results: whether this process asks for results through these services: true of clients.
+        mailbox: where results by ``rpc://`` come to, and the address that every message names in ``reply_to``.
     """
 
-    def __init__(self, config: Config, plugins: PluginSet, node: str) -> None:
+    def __init__(self, config: Config, plugins: PluginSet, node: str, mailbox: Mailbox | None = None) -> None:
         self.config = config
         self.plugins = plugins
         self.node = node
+        self._pid = os.getpid()
         limits = DecodeLimits(max_bytes=config.message_max_bytes, max_depth=config.message_max_depth)
         accept = config.accept_content
         formats = Formats(config, plugins)
@@ -67,14 +71,19 @@ class Services:
         results = accept if config.result_accept_content is None else config.result_accept_content
         self.result_codec = Codec(formats.serializers, formats.compressors, results, limits)
         self.records = Records(config, self.result_codec)
+        self.mailbox = mailbox if mailbox is not None and mailbox.pid == self._pid else Mailbox()
+        self.mailbox.ttl_s = self.records.ttl_s
         self.topology = build_topology(config)
         self.resolver = RouteResolver(_routers(config, plugins, self.topology), self.topology)
         self.broker_url, self.backend_url = urls(config)
         self.defaults: Defaults | None = None
         self.emit: Emit | None = None
+        self.reads_results = False
+        self._drivers = DriverFactory(config, plugins, node, ResultFormats(self.result_codec, config.result_serializer))
         self._made: Broker | None = None
         self._broker: Broker | None = None
         self._backend: ResultBackend | None = None
+        self._replies: ReplyBackend | None = None
         self._publisher: Publisher | None = None
         self._lock = threading.RLock()
         _forkable.add(self)
@@ -102,10 +111,9 @@ class Services:
 
     def reach(self) -> list[tuple[str, Limits]]:
         """Plugin and limits of the broker and the result backend in use; known without a connection."""
-        found = [(self.plugins.broker(_scheme(self.broker_url)).plugin, self.broker_caps.limits)]
-        if self.backend_url is not None:
-            backend = self._build_backend(self.backend_url)
-            found.append((self.plugins.backend(_scheme(self.backend_url)).plugin, backend.capabilities().limits))
+        found = [(self._drivers.broker_plugin(self.broker_url), self.broker_caps.limits)]
+        if self.backend_url is not None and not self._by_message:
+            found.append(self._drivers.backend_limits(self.backend_url))
         return found
 
     @property
@@ -114,10 +122,31 @@ class Services:
         if self._backend is None and self.backend_url is not None:
             with self._lock:
                 if self._backend is None:
-                    backend = self._build_backend(self.backend_url)
+                    backend = self.replies or self._drivers.backend(self.backend_url)
                     backend.open(Deadline.after(self.config.broker_connection_timeout))
                     self._backend = backend
         return self._backend
+
+    @property
+    def replies(self) -> ReplyBackend | None:
+        """The result backend when it is ``rpc://``, else None; known without a connection.
+
+        Raises:
+            PluginError: E107 when the broker has no reply queues.
+            ImproperlyConfigured: for an option or a longer URL: it takes neither.
+        """
+        if self._replies is None and self._by_message:
+            check_reply_url(self.backend_url, self.config.result_backend_transport_options)
+            check(self._drivers.broker_plugin(self.broker_url), self.broker_caps.claimed(), [REPLY_QUEUES])
+            with self._lock:
+                if self._replies is None:
+                    self._replies = ReplyBackend(self, ReplyDocuments(self.result_codec))
+        return self._replies
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker was opened, and not closed since."""
+        return self._broker is not None
 
     @property
     def publisher(self) -> Publisher:
@@ -140,10 +169,12 @@ class Services:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Close the drivers; they are built again when used again."""
+        deadline = Deadline.after(timeout_s)
+        if self._replies is not None:
+            self._replies.close(deadline)  # it says goodbye over the broker
         with self._lock:
             drivers: list[Driver | None] = [self._broker, self._backend]
-            self._made = self._broker = self._backend = self._publisher = None
-        deadline = Deadline.after(timeout_s)
+            self._made = self._broker = self._backend = self._publisher = self._replies = None
         for driver in drivers:
             if driver is not None:
                 driver.close(deadline)
@@ -151,39 +182,22 @@ class Services:
     def after_fork(self) -> None:
         """In a child: drivers drop what they inherited, without talking to the server."""
         self._lock = threading.RLock()
-        for driver in (self._broker, self._backend):
+        self._pid, parent = os.getpid(), self._pid
+        self.node = client_name() if self.node == client_name(parent) else self.node
+        self.mailbox = Mailbox(ttl_s=self.records.ttl_s)
+        for driver in (self._broker, self._backend, self._replies):
             if driver is not None:
                 driver.after_fork()
+
+    @property
+    def _by_message(self) -> bool:
+        return self.backend_url is not None and scheme_of(self.backend_url) == SCHEME
 
     def _make_broker(self) -> Broker:
         with self._lock:
             if self._made is None:
-                self._made = self._build(
-                    self.plugins.broker(_scheme(self.broker_url)),
-                    self.broker_url,
-                    self.config.broker_transport_options,
-                    "broker_transport_options",
-                )
+                self._made = self._drivers.broker(self.broker_url, "broker_transport_options")
             return self._made
-
-    def _build_backend(self, url: str) -> ResultBackend:
-        return self._build(
-            self.plugins.backend(_scheme(url)),
-            url,
-            self.config.result_backend_transport_options,
-            "result_backend_transport_options",
-        )
-
-    def _build(self, provided: Provided[D], url: str, options: Mapping[str, Any], setting: str) -> D:
-        checked = check_options(provided.plugin, provided.options, options, setting=setting)
-        context = PluginContext(
-            namespace=self.config.namespace,
-            node=self.node,
-            clock=time.time,
-            settings=MappingProxyType({"result_expires": self.config.result_expires}),
-            formats=ResultFormats(self.result_codec, self.config.result_serializer),
-        )
-        return provided.factory(url, checked, context)
 
 
 _forkable: "weakref.WeakSet[Services]" = weakref.WeakSet()
@@ -197,13 +211,14 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def build_services(config: Config, node: str, *, with_pool: bool = False) -> Services:
+def build_services(config: Config, node: str, *, with_pool: bool = False, mailbox: Mailbox | None = None) -> Services:
     """Load the plugins that ``config`` names or implies, and build the services on them.
 
     Args:
         config: the effective settings.
         node: name of this process.
         with_pool: whether the pool is needed, as in a worker.
+        mailbox: that of earlier services of the same application and process, so that no result is missed.
 
     Raises:
         PluginError: for a plugin that is missing, broken or incompatible.
@@ -212,14 +227,14 @@ def build_services(config: Config, node: str, *, with_pool: bool = False) -> Ser
     broker_url, backend_url = urls(config)
     plugins = load_plugins(
         config.plugins,
-        broker_schemes=[_scheme(broker_url)],
-        backend_schemes=[_scheme(backend_url)] if backend_url else [],
+        broker_schemes=[scheme_of(broker_url)],
+        backend_schemes=[scheme_of(backend_url)] if backend_url and scheme_of(backend_url) != SCHEME else [],
         pools=[config.worker_pool] if with_pool else [],
         formats=[*_formats(config), *named_routers(config.task_routes)],
         disabled=config.disable_plugins,
     )
     call_hook(plugins, "kernel_configure", config=MappingProxyType(_plain(config)))
-    return Services(config, plugins, node)
+    return Services(config, plugins, node, mailbox)
 
 
 def urls(config: Config) -> tuple[str, str | None]:
@@ -254,10 +269,6 @@ def _routers(config: Config, plugins: PluginSet, topology: Topology) -> list[Com
     if not config.task_routes:
         return []
     return [plugins.routers["config"](with_routers(config.task_routes, plugins.routers)).compile(topology)]
-
-
-def _scheme(url: str) -> str:
-    return url.partition(":")[0].lower()
 
 
 def _plain(config: Config) -> dict[str, object]:

@@ -9,6 +9,8 @@ from kernel.model.outcome import Outcome
 from kernel.runtime.boot import Services, build_services
 from kernel.runtime.client_events import ClientEvents
 from kernel.runtime.eager import EagerRun
+from kernel.runtime.mailbox import Mailbox
+from kernel.runtime.process_name import client_name
 from kernel.runtime.producers import ProducerPool
 from kernel.runtime.publisher import Defaults
 from kernel.runtime.results import Results
@@ -30,20 +32,21 @@ class Client:
         self.pool = ProducerPool(self._publish, config.broker_pool_limit, config.broker_pool_acquire_timeout)
 
     @classmethod
-    def build(cls, config: Config, node: str, defaults: Defaults) -> "Client":
+    def build(cls, config: Config, defaults: Defaults, mailbox: Mailbox | None) -> "Client":
         """Load the plugins the configuration asks for, and build the client on them.
 
         Args:
             config: the effective settings.
-            node: the name of this process.
             defaults: execution options that a task declares, by its name.
+            mailbox: that of the application's earlier client in this process; None for the first one.
 
         Raises:
             PluginError: for a plugin that is missing, broken or incompatible.
         """
-        services = build_services(config, node)
+        services = build_services(config, client_name(), mailbox=mailbox)
         client = cls(services)
         services.defaults = defaults
+        services.reads_results = True
         services.emit = client.emit
         return client
 

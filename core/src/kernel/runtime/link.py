@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from kernel.contracts.broker import Broker, Consumer, Delivery, Settle, SettleResult
 from kernel.contracts.capabilities import BrokerCaps
@@ -12,7 +13,6 @@ from kernel.contracts.deadline import Deadline
 from kernel.engine.backoff import reconnect_delay
 from kernel.errors import Applied, Code, DriverError
 from kernel.model.topology import QueueSpec
-from kernel.runtime.boot import Services
 
 logger = logging.getLogger("kernel.worker")
 
@@ -31,24 +31,43 @@ class LinkPolicy:
     max_retries: int | None = None
 
 
+class Opening(Protocol):
+    """Has the broker; :class:`kernel.runtime.boot.Services`."""
+
+    @property
+    def broker(self) -> Broker:
+        """Built, and opened, when first asked for."""
+
+
 class Link:
-    """Receives, settles, and connects again. ``receive`` and ``connect`` belong to the main loop.
+    """Receives, settles, and connects again. ``receive`` and ``connect`` belong to one thread, a node's main loop.
 
     Args:
         services: builds the driver, and opens it when first asked.
         specs: what to declare at every connection.
         queues: what to consume.
         policy: retries and timeouts.
+        prefetch: unsettled deliveries at a time; 0 is no bound.
+        log: told of losses and of the way back.
     """
 
     def __init__(
-        self, services: Services, specs: Sequence[QueueSpec], queues: Sequence[str], policy: LinkPolicy
+        self,
+        services: Opening,
+        specs: Sequence[QueueSpec],
+        queues: Sequence[str],
+        policy: LinkPolicy,
+        *,
+        prefetch: int = 0,
+        log: logging.Logger = logger,
     ) -> None:
         self.broker: Broker | None = None
         self._services = services
         self._specs = specs
         self._queues = queues
         self._policy = policy
+        self._prefetch = prefetch
+        self._log = log
         self._consumer: Consumer | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -125,7 +144,7 @@ class Link:
         if self.up:
             self.up = False
             self.losses += 1
-            logger.error("Connection to the broker lost: %s", error.one_line())
+            self._log.error("Connection to the broker lost: %s", error.one_line())
         if not self._proven or error.code in {Code.CLOSED, Code.NOT_FOUND, Code.INTERNAL}:
             self._drop_consumer()  # it never worked since the last connection, or it says that it never will
         self._failures += 1
@@ -139,7 +158,7 @@ class Link:
         try:
             consumer.close(release, self._deadline())
         except DriverError as error:
-            logger.warning("The consumer did not close in order: %s", error.one_line())
+            self._log.warning("The consumer did not close in order: %s", error.one_line())
 
     def _connect(self) -> None:
         deadline = self._deadline()
@@ -148,13 +167,13 @@ class Link:
             broker.open(deadline)
             broker.declare(self._specs, deadline)
             if self._consumer is None:
-                self._consumer = broker.consumer(self._queues, 0)
+                self._consumer = broker.consumer(self._queues, self._prefetch)
         except DriverError:
             raise
         except Exception as error:
             raise _defect(error) from error
         if self._started:
-            logger.info("Connected to the broker again.")
+            self._log.info("Connected to the broker again.")
         self.up, self._started, self._proven = True, True, False
 
     def _failed(self, error: DriverError) -> None:
@@ -165,7 +184,7 @@ class Link:
             raise error
         delay = error.retry_after or reconnect_delay(self._failures, random.uniform)
         self._retry_at = time.monotonic() + delay
-        logger.error("Cannot connect to the broker: %s Trying again in %.1f s.", error.one_line(), delay)
+        self._log.error("Cannot connect to the broker: %s Trying again in %.1f s.", error.one_line(), delay)
 
     def _drop_consumer(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -174,7 +193,7 @@ class Link:
         try:
             consumer.close(False, Deadline.after(1.0))
         except DriverError:
-            logger.debug("An unusable consumer did not close in order", exc_info=True)
+            self._log.debug("An unusable consumer did not close in order", exc_info=True)
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._policy.timeout_s)

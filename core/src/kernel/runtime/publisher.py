@@ -4,22 +4,24 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
-from uuid import NAMESPACE_OID, uuid3
 
 from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.capabilities import BrokerCaps
 from kernel.engine.codec import Codec
-from kernel.engine.message_parts import build_body, build_headers
+from kernel.engine.message_parts import build_body, build_headers, ids_in
 from kernel.engine.publish_policy import NO_RETRY, PublishPolicy, publish_policy
 from kernel.engine.routing import Destination, RouteResolver
 from kernel.engine.timing import Timing, app_zone, resolve_timing
 from kernel.engine.topology import matching_queues, queue_spec
 from kernel.model.call import Call
 from kernel.model.config import Config
+from kernel.model.context import may_wait
 from kernel.model.events import event
 from kernel.model.options import CallOptions
 from kernel.model.topology import QueueSpec, TaskRef, Topology
+from kernel.runtime.mailbox import Mailbox
 from kernel.runtime.middleware import observers
+from kernel.runtime.reply_backend import ReplyBackend
 from kernel.runtime.sender import Parcel, Sender, bound_queues
 
 logger = logging.getLogger("kernel.publisher")
@@ -71,6 +73,18 @@ class Wiring(Protocol):
     def node(self) -> str:
         """The name of this process: the header ``origin``."""
 
+    @property
+    def mailbox(self) -> Mailbox:
+        """The address of this process: the property ``reply_to``."""
+
+    @property
+    def reads_results(self) -> bool:
+        """Whether results are asked for here, so that there must be a queue for them."""
+
+    @property
+    def replies(self) -> ReplyBackend | None:
+        """The result backend when results come to that address."""
+
 
 Defaults = Callable[[str], Mapping[str, Any]]
 """Execution options by task name, for what a call leaves open (features.md 1.1, ``send_task``)."""
@@ -112,7 +126,7 @@ class Publisher:
         config = wiring.config
         self._wiring = wiring
         self._config = config
-        self._oid = str(uuid3(NAMESPACE_OID, f"{wiring.node} {id(self):x}"))
+        self._replies = wiring.replies if wiring.reads_results else None
         self._zone = app_zone(config.timezone, config.enable_utc)
         self._defaults = defaults
         self._emit = emit if config.task_send_sent_event else None
@@ -133,6 +147,8 @@ class Publisher:
             return
         now = time.time()
         parcels = [parcel for call in calls for parcel in self._parcels(call, now)]
+        if self._replies is not None:
+            parcels = self._answered(self._replies, parcels, calls)
         if self._observers:
             items = [parcel.item for parcel in parcels]
             for observe in self._observers:
@@ -159,6 +175,20 @@ class Publisher:
                 "Task %s[%s] reaches no queue by way of exchange %r", call.task, call.id, destination.exchange
             )
         return [Parcel(self._outgoing(call, options, timing, caps, place), place.specs) for place in places]
+
+    def _answered(self, replies: ReplyBackend, parcels: list[Parcel], calls: Sequence[Call]) -> list[Parcel]:
+        """With the reply queue among what must exist, where an answer comes to this process."""
+        here = self._wiring.mailbox
+        if not any(parcel.item.reply_to == here.oid for parcel in parcels) or not may_wait():
+            return parcels
+        here.expect(task_id for call in calls for task_id in ids_in(call))
+        queue = replies.queue()
+        if replies.declare_again():
+            self._sender.forget(queue)
+        return [
+            Parcel(item, (*specs, queue)) if item.reply_to == queue.name else Parcel(item, specs)
+            for item, specs in parcels
+        ]
 
     def _places(self, destination: Destination, caps: BrokerCaps) -> list[Place]:
         queue, exchange, key, _, spec = destination
@@ -197,7 +227,7 @@ class Publisher:
             exchange=place.exchange,
             routing_key=place.routing_key,
             correlation_id=call.id,
-            reply_to=options.get("reply_to") or self._oid,
+            reply_to=options.get("reply_to") or self._wiring.mailbox.oid,
             persistent=_persistent(options.get("delivery_mode"), config),
             properties=options.get("properties") or {},
         )

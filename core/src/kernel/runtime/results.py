@@ -1,16 +1,17 @@
 """Reads task states from the result backend, and writes those that tasks store by hand (features.md 1.3, 1.4)."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from kernel.contracts.backend import ResultBackend, StoreMode
+from kernel.contracts.backend import Record, ResultBackend, StoreMode
 from kernel.contracts.deadline import Deadline
 from kernel.engine.records import Records, ResultMeta
 from kernel.errors import BackendGetMetaError, BackendStoreError, DriverError, ResultsDisabled
 from kernel.model import states
 from kernel.model.config import Config
 from kernel.model.context import Request
+from kernel.runtime.reply_backend import ReplyBackend
 
 ANSWER_S = 10.0
 """How long one read or write may take, retries included."""
@@ -36,6 +37,10 @@ class Wiring(Protocol):
     @property
     def backend_url(self) -> str | None:
         """Its URL, None when results are off."""
+
+    @property
+    def replies(self) -> ReplyBackend | None:
+        """The backend when results go to the caller by message."""
 
     @property
     def node(self) -> str:
@@ -100,6 +105,25 @@ class Results:
             time.sleep(min(pause, deadline.left()))
             pause = min(pause * 2, self._longest_s)
 
+    def watch(self, task_id: str, timeout_s: float) -> Iterator[ResultMeta]:
+        """Every state that a task reaches, until it is ready or the time is over (features.md 1.5).
+
+        Raises:
+            BackendGetMetaError: as :meth:`wait`.
+        """
+        backend, deadline = self._backend(), Deadline.after(timeout_s)
+        seen: list[Record] = []
+        while not (deadline.passed or (seen and seen[-1].ready)):
+            try:
+                new = backend.follow(task_id, seen, deadline)
+            except DriverError as error:
+                if not error.retryable or not self._retries:
+                    raise BackendGetMetaError(f"Waiting for results failed: {error}", cure=error.cure) from error
+                time.sleep(min(self._pause_s, deadline.left()))
+                continue
+            seen += new
+            yield from map(self._wiring.records.meta, new)
+
     def forget(self, ids: Sequence[str]) -> None:
         """Remove what is stored of these tasks."""
         backend = self._backend()
@@ -113,6 +137,12 @@ class Results:
             BackendStoreError: when it could not be stored.
         """
         backend = self._backend()
+        if request.reply_to is None and self._wiring.replies is not None:
+            raise BackendStoreError(
+                f"State {state} of task {request.id} has nobody to go to: by rpc:// it goes to the process that sent"
+                " the task, and only the running task knows which",
+                cure="Store states of other tasks with a result backend that processes share.",
+            )
         record = self._wiring.records.state(request, state, meta, self._wiring.node, time.time())
         (stored,) = self._patient(
             lambda deadline: backend.store([record], StoreMode.IF_NOT_SUCCESS, deadline),

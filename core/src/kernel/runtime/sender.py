@@ -105,6 +105,11 @@ class Sender:
         with self._lock:
             self._declared |= missing.keys()
 
+    def forget(self, spec: QueueSpec) -> None:
+        """Declare this queue again with the next message that needs it."""
+        with self._lock:
+            self._declared -= {spec.name}
+
     def _forget(self, parcels: Sequence[Parcel]) -> None:
         with self._lock:
             self._declared -= {spec.name for parcel in parcels for spec in parcel.specs}
