@@ -7,6 +7,7 @@ import time
 import pytest
 
 from kernel import AsyncResult, GroupResult, allow_join_result, group, states
+from kernel.contracts import Deadline
 from kernel.errors import BackendGetMetaError, Code, DriverError, ImproperlyConfigured, IncompleteStream
 from kernel.errors import TimeoutError as KernelTimeoutError
 from kernel.model.context import Request
@@ -364,9 +365,10 @@ class TestGroupResult:
         assert again[1].results == ["c"]
         result.delete()
         assert app.GroupResult("g", []).restore("g", app) is None
-        store(app, "odd", states.SUCCESS, 3)
-        with pytest.raises(IncompleteStream):
-            GroupResult.restore("odd", app)
+        for odd, error in ((b"3", IncompleteStream), (b"{", BackendGetMetaError)):
+            app.client.services.backend.save_group("odd", odd, None, Deadline.after(5))
+            with pytest.raises(error):
+                GroupResult.restore("odd", app)
 
     def test_forgetting_and_callbacks(self, app) -> None:
         result = GroupResult("g", [app.AsyncResult("a"), app.AsyncResult("b")], app)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 
@@ -203,7 +204,44 @@ def test_damaged_results_are_typed_errors(payload):
     record = replace(made.success(Request(id="t1"), 1, "w", 0.0), result=payload)
     with pytest.raises(BackendGetMetaError, match="t1"):
         made.meta(record)
-    assert made.meta(replace(record, result=None)).result is None
+    with pytest.raises(BackendGetMetaError, match="a success without a value"):
+        made.meta(replace(record, result=None))
+    assert made.meta(replace(record, status="STARTED", result=None)).result is None
+
+
+def test_failures_may_be_kept_for_another_time():
+    request = Request(id="t1")
+
+    def kept(**settings):
+        made = records(result_expires=60, **settings)
+        failed = made.failure(request, ValueError(1), None, "w", 0.0).ttl_s
+        others = {
+            made.success(request, 1, "w", 0.0).ttl_s,
+            made.failure(request, ValueError(1), None, "w", 0.0, "RETRY").ttl_s,
+        }
+        assert others == {60}
+        return failed
+
+    assert kept() == 60
+    assert kept(result_failure_expires=600) == 600
+    assert kept(result_failure_expires=0) is None
+    assert kept(result_failure_expires=timedelta(minutes=2)) == 120
+
+
+def test_arguments_are_not_kept_in_the_open_beside_an_encrypted_result():
+    class Hiding(JsonSerializer):
+        name = "hiding"
+        content_type = "application/x-hiding"
+
+        def hides(self):
+            return True
+
+    codec = Codec([JsonSerializer(), Hiding()], [], ["json", "hiding"], DecodeLimits())
+    request = Request(id="t1", task="proj.task", args=(7,), kwargs={"a": 7})
+    for serializer, args in (("json", "[7]"), ("hiding", None), ("application/x-hiding", None)):
+        made = Records(Config(result_extended=True, result_serializer=serializer), codec)
+        record = made.success(request, 1, "w", 0.0)
+        assert (record.args, record.name) == (args, "proj.task")
 
 
 def test_a_request_from_headers_alone():

@@ -228,7 +228,7 @@ def test_results_of_another_process_are_a_typed_error(app, make_app, add):
             make_app().AsyncResult(result.id).get(timeout=WAIT)
     with pytest.raises(BackendStoreError, match="nobody to go to"):
         add.update_state(task_id=result.id, state="PROGRESS")
-    with pytest.raises(KernelError, match=r"saved groups|nobody to go to"):
+    with pytest.raises(KernelError, match="saved groups"):
         group(add.s(1, 1)).apply_async().save()
     with pytest.raises(DriverError, match="saved groups"):
         app.client.services.backend.fetch_group("g", soon())

@@ -53,7 +53,7 @@ _GROUPS: Mapping[str, str] = {
         result_exchange result_exchange_type result_cache_max""",
     "A chord is joined by the backend in one step: remove it.": """
         result_chord_join_timeout result_chord_retry_interval""",
-    "All results, chords included, live as long as result_expires says.": "result_chord_expires result_failure_expires",
+    "All results, chords included, live as long as result_expires says.": "result_chord_expires",
     "Link the errback to the tasks of the header yourself.": "task_allow_error_cb_on_chord_header",
     "Only message protocol 2 is spoken: remove it.": "task_protocol",
     "A result always carries the worker's traceback as text: remove it.": "task_remote_tracebacks",

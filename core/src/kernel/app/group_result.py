@@ -12,7 +12,6 @@ from kernel.app.result import AsyncResult, result_from_tuple
 from kernel.errors import IncompleteStream
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.model import states
-from kernel.model.context import Request
 
 Result = AsyncResult[Any]
 
@@ -193,19 +192,18 @@ class GroupResult:
 
     def save(self) -> None:
         """Store which results belong to the group, so that :meth:`restore` finds them by its id."""
-        group = Request(id=self.id, task="group", called_directly=False)
-        self.app.client.results.store_state(group, states.SUCCESS, self.as_tuple())
+        self.app.client.results.save_group(self.id, self.as_tuple())
 
     @classmethod
     def restore(cls, id: str, app: App | None = None) -> "GroupResult | None":  # noqa: A002 - the documented name
         """The group saved under that id, or None."""
         application: App = app_or_default(app)
-        (meta,) = application.client.results.fetch([id])
-        return None if meta.status == states.PENDING else group_from_tuple(meta.result, application)
+        structure = application.client.results.saved_group(id)
+        return None if structure is None else group_from_tuple(structure, application)
 
     def delete(self) -> None:
         """Remove what :meth:`save` stored; the members' results stay."""
-        self.app.client.results.forget([self.id])
+        self.app.client.results.forget_group(self.id)
 
     def __getitem__(self, index: int) -> "Result | GroupResult":
         return self.results[index]

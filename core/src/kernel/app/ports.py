@@ -65,8 +65,20 @@ class Results(Protocol):
     def watch(self, task_id: str, timeout_s: float) -> Iterator[Meta]:
         """Every state a task reaches, until it is ready or the time is over."""
 
+    def exists(self, task_id: str) -> bool:
+        """Whether anything is stored of it."""
+
     def forget(self, ids: Sequence[str]) -> None:
         """Remove what is stored."""
+
+    def save_group(self, group_id: str, structure: object) -> None:
+        """Keep which results belong to a group."""
+
+    def saved_group(self, group_id: str) -> Any:
+        """What was kept under that id, or None."""
+
+    def forget_group(self, group_id: str) -> None:
+        """Remove it."""
 
     def store_state(self, request: Request, state: str, meta: object) -> None:
         """Store a state with its ``meta``."""

@@ -1,6 +1,6 @@
 """The result of one task: its state, its value, and waiting for it (features.md 1.3)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
@@ -88,6 +88,13 @@ class AsyncResult(Generic[R]):
         """Results of the tasks that this one called, None when it called none."""
         found = self.meta().children
         return [result_from_tuple(child, self.app) for child in found] if found else None
+
+    def exists(self) -> bool:
+        """Whether anything is stored of it: tells a task that is unknown, or forgotten, or expired from one on its way.
+
+        A task that waits in a queue has nothing stored either, unless a state was stored for it.
+        """
+        return self.known is not None or self.app.client.results.exists(self.id)
 
     def ready(self) -> bool:
         """Whether it has finished, in whatever way."""
@@ -203,7 +210,7 @@ class AsyncResult(Generic[R]):
             pause = _left(end, interval if on_interval is not None or len(ids) > 1 else _FOREVER_S)
             for meta in results.wait(ids[:1], 1, pause):
                 self.learn(meta)
-            if self.known is not None or self._a_parent_failed(ids[1:]):
+            if self.known is not None or (follow and self._a_parent_failed()):
                 return
             self._check_time(end)
             if on_interval is not None:
@@ -232,11 +239,15 @@ class AsyncResult(Generic[R]):
             yield node
             node = node.parent
 
-    def _a_parent_failed(self, ids: Sequence[str]) -> bool:
-        """Whether this one can never run, because a step before it failed."""
-        if not ids:
+    def _a_parent_failed(self) -> bool:
+        """Whether this one can never run, because a step before it failed; the parents keep what was read of them."""
+        parents = list(self._parents())
+        if not parents:
             return False
-        return any(meta.status in states.PROPAGATE_STATES for meta in self.app.client.results.fetch(ids))
+        metas = self.app.client.results.fetch([parent.id for parent in parents])
+        return any(
+            parent.learn(meta).status in states.PROPAGATE_STATES for parent, meta in zip(parents, metas, strict=True)
+        )
 
     def _raise_for_parents(self) -> None:
         for parent in self._parents():

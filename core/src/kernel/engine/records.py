@@ -10,7 +10,7 @@ from kernel.contracts import compressed
 from kernel.contracts.backend import Record
 from kernel.engine.codec import Codec
 from kernel.engine.failure import failure_from_wire, failure_to_wire, texts_only
-from kernel.errors import BackendGetMetaError, EncodeError, KernelError
+from kernel.errors import BackendGetMetaError, DecodeError, EncodeError, KernelError
 from kernel.model import states
 from kernel.model.config import Config
 from kernel.model.context import Request
@@ -64,6 +64,8 @@ class Records:
         self._config = config
         self._codec = codec
         self.ttl_s = _seconds(config.result_expires)
+        failures = config.result_failure_expires
+        self._failure_ttl_s = self.ttl_s if failures is None else _seconds(failures)
 
     def success(self, request: Request, value: object, worker: str, now: float) -> Record:
         """The record of a returned value.
@@ -148,16 +150,17 @@ class Records:
             date_done=done,
             parent_id=request.parent_id,
             group_id=request.group,
-            ttl_s=self.ttl_s,
+            ttl_s=self._failure_ttl_s if status == states.FAILURE else self.ttl_s,
             reply_to=request.reply_to,
             **(self._extended(request, worker) if self._config.result_extended else {}),
         )
 
     def _extended(self, request: Request, worker: str) -> dict[str, Any]:
+        hidden = self._config.result_serializer in self._codec.hiding  # a store may keep these fields in the open
         return {
             "name": request.task,
-            "args": json.dumps(list(request.args), default=repr),
-            "kwargs": json.dumps(request.kwargs, default=repr),
+            "args": None if hidden else json.dumps(list(request.args), default=repr),
+            "kwargs": None if hidden else json.dumps(request.kwargs, default=repr),
             "worker": worker,
             "retries": request.retries,
             "queue": request.delivery_info.get("routing_key"),
@@ -172,6 +175,8 @@ class Records:
 
     def _decode(self, record: Record) -> Any:
         if record.result is None:
+            if record.status == states.SUCCESS:
+                raise DecodeError("It is a success without a value")
             return None
         body, compression = compressed.split(record.result)
         return self._codec.decode(body, record.content_type, record.content_encoding, compression)

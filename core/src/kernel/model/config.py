@@ -80,6 +80,9 @@ class Config:
     result_compression: str | None = _setting(None, "compressor of stored results")
     result_expires: float | timedelta | None = _setting(DAY, "seconds a result is kept; 0 or None is for ever")
     result_persistent: bool | None = _setting(None, "results by rpc:// survive a restart of the broker; None is false")
+    result_failure_expires: float | timedelta | None = _setting(
+        None, "seconds a failure is kept; 0 is for ever, None is result_expires"
+    )
     result_extended: bool = _setting(False, "store name, args, kwargs, worker, retries and queue with a result")
 
     # Tasks: how they are sent

@@ -1,8 +1,9 @@
 """Reads task states from the result backend, and writes those that tasks store by hand (features.md 1.3, 1.4)."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kernel.contracts.backend import Record, ResultBackend, StoreMode
 from kernel.contracts.deadline import Deadline
@@ -124,10 +125,51 @@ class Results:
             seen += new
             yield from map(self._wiring.records.meta, new)
 
+    def exists(self, task_id: str) -> bool:
+        """Whether anything is stored of this task; it need not be readable here.
+
+        Raises:
+            NotImplementedError: :class:`ResultsDisabled`, when no result backend is configured.
+            BackendGetMetaError: when the backend does not answer.
+        """
+        backend = self._backend()
+        (record,) = self._patient(
+            lambda deadline: backend.fetch([task_id], deadline), "Reading a result", BackendGetMetaError
+        )
+        return record is not None
+
     def forget(self, ids: Sequence[str]) -> None:
         """Remove what is stored of these tasks."""
         backend = self._backend()
         self._patient(lambda deadline: backend.forget(ids, deadline), "Forgetting results", BackendStoreError)
+
+    def save_group(self, group_id: str, structure: object) -> None:
+        """Keep which results belong to a group, as long as a result, in the form in which results travel (wire.md 3).
+
+        Raises:
+            BackendStoreError: when it could not be stored.
+        """
+        backend, data, ttl_s = self._backend(), json.dumps(structure).encode(), self._wiring.records.ttl_s
+        what = f"Saving group {group_id}"
+        self._patient(lambda deadline: backend.save_group(group_id, data, ttl_s, deadline), what, BackendStoreError)
+
+    def saved_group(self, group_id: str) -> Any:
+        """What :meth:`save_group` kept under that id; None when there is nothing.
+
+        Raises:
+            BackendGetMetaError: when the backend does not answer, or what is stored cannot be read.
+        """
+        backend, what = self._backend(), f"Reading group {group_id}"
+        data = self._patient(lambda deadline: backend.fetch_group(group_id, deadline), what, BackendGetMetaError)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError as error:
+            raise BackendGetMetaError(f"The saved group {group_id} cannot be read: {error}") from error
+
+    def forget_group(self, group_id: str) -> None:
+        """Remove what :meth:`save_group` kept."""
+        backend, what = self._backend(), f"Forgetting group {group_id}"
+        self._patient(lambda deadline: backend.forget_group(group_id, deadline), what, BackendStoreError)
 
     def store_state(self, request: Request, state: str, meta: object) -> None:
         """Store a state with its ``meta``; a stored success is never overwritten (wire.md 10.1).
