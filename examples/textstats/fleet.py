@@ -40,10 +40,12 @@ class Fleet:
         size: how many nodes.
         folder: where their logs go.
         environment: KERNEL_* variables that tell them which broker and backend to use.
+        plugins: names of plugins to load beside those of the configuration, divided by commas.
     """
 
-    def __init__(self, size: int, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, size: int, folder: Path, environment: Mapping[str, str], plugins: str | None = None) -> None:
         self._environment = {**os.environ, **environment}
+        self._plugins = ["--plugins", plugins] if plugins else []
         self._folder = folder
         self._size = size
         self.nodes: list[Node] = []
@@ -59,7 +61,7 @@ class Fleet:
         options = ["--pool", "prefork", "--concurrency", "2", "--hostname", f"{name}@%h", "--loglevel", "INFO"]
         with log.open("wb") as file:
             process = subprocess.Popen(  # noqa: S603 - our own command
-                [*command, *options],
+                [*command, *options, *self._plugins],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

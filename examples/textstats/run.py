@@ -1,12 +1,16 @@
 """Counts every text file below a folder with two worker nodes, kills one executor on the way, and proves the result.
 
-    python examples/textstats/run.py [FOLDER]
+    python examples/textstats/run.py [--config KERNEL.TOML] [--plugins NAMES] [FOLDER]
 
 Everything lives in a temporary folder that is gone afterwards: the broker and the results (one SQLite file), the logs
 of the workers, and a journal with one line per execution of the task. The proof compares what the workers report with
 what this program finds in the files itself. Exit code 0: every file was counted exactly once.
+
+With --config the broker and the result backend are those of that file, for this program and for the workers;
+--plugins is handed on to the workers.
 """
 
+import argparse
 import os
 import signal
 import sys
@@ -149,7 +153,7 @@ def most_frequent(run: Run) -> str:
     return ", ".join(f"{term} {number:,}" for term, number in terms.most_common(12))
 
 
-def demonstrate(folder: Path, scratch: Path) -> int:
+def demonstrate(folder: Path, scratch: Path, config: Path | None, plugins: str | None) -> int:
     """The whole demonstration; its exit code."""
     files = list(list_files(folder))
     if not files:
@@ -159,7 +163,7 @@ def demonstrate(folder: Path, scratch: Path) -> int:
     run = Run(files, journal=scratch / "journal", hold=scratch / "hold")
     run.hold.touch()
     progress = Progress(len(files))
-    with Fleet(2, scratch, prepare_environment(scratch)) as fleet:
+    with Fleet(2, scratch, prepare_environment(scratch, config), plugins) as fleet:
         count_with_workers(run, fleet, progress)
         progress.close()
     print(f"\n{closing_table(run)}\n\n  most frequent terms: {most_frequent(run)}\n")
@@ -174,25 +178,39 @@ def demonstrate(folder: Path, scratch: Path) -> int:
     return 0
 
 
-def prepare_environment(scratch: Path) -> dict[str, str]:
-    """Broker and results in one SQLite file of the temporary folder, whatever the caller's own settings are."""
+def prepare_environment(scratch: Path, config: Path | None) -> dict[str, str]:
+    """What tells this process and the workers where messages and results are kept; the caller's own settings do not.
+
+    The file that was given, else one SQLite file in the temporary folder.
+    """
     for name in [name for name in os.environ if name.startswith(("KERNEL_", "CELERY_")) and name != "KERNEL_DEBUG"]:
         del os.environ[name]
     url = f"sqlite:///{scratch / 'textstats.sqlite3'}"
-    os.environ.update(KERNEL_BROKER_URL=url, KERNEL_RESULT_BACKEND=url)
+    chosen = {"KERNEL_BROKER_URL": url, "KERNEL_RESULT_BACKEND": url}
+    if config is not None:
+        chosen = {"KERNEL_CONFIG": str(config)}
+    os.environ.update(chosen)
     os.chdir(scratch)
-    return {"KERNEL_BROKER_URL": url, "KERNEL_RESULT_BACKEND": url}
+    return chosen
 
 
 def main(arguments: list[str]) -> int:
     """Read the command line, run, and turn what goes wrong into one clear message."""
-    folder = Path(arguments[0] if arguments else PROJECT).resolve()
-    if len(arguments) > 1 or not folder.is_dir():
-        print(f"textstats: not a folder: {' '.join(arguments)}; usage: run.py [FOLDER]", file=sys.stderr)
+    parser = argparse.ArgumentParser(prog="run.py", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", default=PROJECT, type=Path, help="default: this project")
+    parser.add_argument("--config", type=Path, help="a kernel.toml with the broker and the result backend")
+    parser.add_argument("--plugins", help="plugins the workers load, such as broker.amqp")
+    options = parser.parse_args(arguments)
+    folder = options.folder.resolve()
+    config = options.config.resolve() if options.config else None
+    if not folder.is_dir() or not (config is None or config.is_file()):
+        missing = f"a folder: {options.folder}" if not folder.is_dir() else f"a file: {options.config}"
+        print(f"textstats: not {missing}", file=sys.stderr)
         return NO_INPUT
+    before = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="textstats-") as scratch:
         try:
-            return demonstrate(folder, Path(scratch))
+            return demonstrate(folder, Path(scratch), config, options.plugins)
         except (KernelError, NodeEnded, Unproven) as error:
             print(f"\ntextstats: {error}", file=sys.stderr)
             return DEFECT
@@ -200,7 +218,7 @@ def main(arguments: list[str]) -> int:
             print("\ntextstats: stopped", file=sys.stderr)
             return STOPPED
         finally:
-            os.chdir(folder)
+            os.chdir(before)
 
 
 if __name__ == "__main__":
