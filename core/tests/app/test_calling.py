@@ -12,9 +12,9 @@ import pytest
 from kernel import Binding, Exchange, Kernel, Queue, Task
 from kernel.app.executors import ExecutorOptions, InheritingFactory
 from kernel.contracts import Deadline
+from kernel.engine.message_properties import EXPIRY_GRACE_S
 from kernel.errors import EncodeError, ImproperlyConfigured, QueueNotFound
 from kernel.errors.warnings import AlwaysEagerIgnored
-from kernel.runtime.publisher import EXPIRY_GRACE_S
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 HEADERS = [

@@ -135,6 +135,7 @@ def test_a_retry_is_published_under_the_same_id():
     assert (call.id, call.args, call.kwargs, call.options["countdown"]) == ("t1", (1,), {"a": 2}, 7.5)
     assert "countdown" not in options
     assert planned.record.status == "RETRY"
+    assert planned.record.children == '[[["t1", null], null]]'
     assert planned.record.date_done is None
     assert planned.settlement is SettleKind.ACK
     assert planned.events[1]["type"] == "task-retried"

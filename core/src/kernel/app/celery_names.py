@@ -55,7 +55,6 @@ _GROUPS: Mapping[str, str] = {
         result_chord_join_timeout result_chord_retry_interval""",
     "All results, chords included, live as long as result_expires says.": "result_chord_expires",
     "Link the errback to the tasks of the header yourself.": "task_allow_error_cb_on_chord_header",
-    "Only message protocol 2 is spoken: remove it.": "task_protocol",
     "A result always carries the worker's traceback as text: remove it.": "task_remote_tracebacks",
     "A lost executor's message is delivered again: see task_reject_on_worker_lost and task_delivery_limit.": """
         task_retry_on_worker_lost worker_deduplicate_successful_tasks

@@ -14,6 +14,8 @@ from kernel import errors
 
 _OWN_MODULE = "kernel.exceptions"
 _CELERY_MODULE = "celery.exceptions"
+_FOREIGN_MODULES = frozenset({_CELERY_MODULE, "billiard.exceptions"})
+"""Where the well-known exceptions come from that a Celery worker names."""
 _MAX_TRACEBACK = 256 * 1024
 _MAX_NAME = 255
 
@@ -101,7 +103,7 @@ def _below(trace: TracebackType | None, skip: str) -> TracebackType | None:
 def _known_class(module: object, name: str) -> type[Exception] | None:
     if not isinstance(module, str):
         return None
-    if module in {_OWN_MODULE, _CELERY_MODULE}:
+    if module == _OWN_MODULE or module in _FOREIGN_MODULES:
         found: object = getattr(errors, name, None)
     else:
         found = sys.modules.get(module)

@@ -53,8 +53,12 @@ def build_headers(
     return headers
 
 
-def build_body(call: Call, options: CallOptions) -> list[Any]:
-    """The three parts of a body: arguments, keyword arguments, and what follows the task."""
+def build_body(call: Call, options: CallOptions, reply_to: str | None = None) -> list[Any]:
+    """The three parts of a body: arguments, keyword arguments, and what follows the task.
+
+    Signatures that have an id already answer to ``reply_to``, if there is one, whoever sends them, unless they say
+    otherwise (wire.md 3).
+    """
     if not any(name in options for name in _FOLLOWERS):
         return [call.args, call.kwargs, _NO_EMBED]
     embed = {
@@ -63,7 +67,23 @@ def build_body(call: Call, options: CallOptions) -> list[Any]:
         "chain": _signatures(options.get("chain")),
         "chord": plain(options["chord"]) if options.get("chord") else None,
     }
+    if reply_to is not None:
+        for part in embed.values():
+            _address(part, reply_to)
     return [call.args, call.kwargs, embed]
+
+
+def _address(value: object, reply_to: str) -> None:
+    """Tell every signature with an id, at any depth, where its result is waited for. Changes plain copies in place."""
+    if isinstance(value, dict):
+        options = value.get("options")
+        if "task" in value and isinstance(options, dict) and isinstance(options.get("task_id"), str):
+            options.setdefault("reply_to", reply_to)
+        for part in value.values():
+            _address(part, reply_to)
+    elif isinstance(value, list):
+        for part in value:
+            _address(part, reply_to)
 
 
 def _signatures(value: object) -> list[Any] | None:

@@ -173,6 +173,7 @@ def _retried(outcome: Retried, run: Run, setting: Setting) -> Plan:
     record = None
     cause = getattr(outcome.error, "exc", None) or outcome.error
     if not request.ignore_result:
+        request.children.append(result_tuple(call))  # the next run is a child of this one (wire.md 10.1)
         record = setting.records.failure(request, cause, outcome.traceback, setting.node, run.ended, states.RETRY)
     return Plan(
         state=states.RETRY,

@@ -7,10 +7,12 @@ turned out to be unreadable is published there as a copy; its reason then travel
 from dataclasses import replace
 
 from kernel.contracts.broker import Delivery, Outgoing
+from kernel.model.message import BROKER_HEADERS
 
 REASON = "kernel-dead-reason"
 ORIGIN = "kernel-dead-queue"
-_MARKS = frozenset({REASON, ORIGIN})
+_LEFT_OUT = frozenset({REASON, ORIGIN}) | BROKER_HEADERS
+"""A server that finds traces of its own dead-lettering in a message may take it for one that goes round for ever."""
 
 
 def copy_for(message: Outgoing, quarantine: str, reason: str) -> Outgoing:
@@ -25,7 +27,7 @@ def copy_for(message: Outgoing, quarantine: str, reason: str) -> Outgoing:
 
 def again(message: Outgoing, queue: str, delay_s: float = 0.0) -> Outgoing:
     """The message as it is published once more, as if it had never been delivered."""
-    headers = {key: value for key, value in (message.headers or {}).items() if key not in _MARKS}
+    headers = {key: value for key, value in (message.headers or {}).items() if key not in _LEFT_OUT}
     return replace(
         message,
         queue=queue,

@@ -86,6 +86,7 @@ class Config:
     result_extended: bool = _setting(False, "store name, args, kwargs, worker, retries and queue with a result")
 
     # Tasks: how they are sent
+    task_protocol: int = _setting(2, "message protocol written; every one is read", choices=(1, 2))
     task_serializer: str = _setting("json", "default serializer of messages")
     task_compression: str | None = _setting(None, "default compressor of messages")
     task_publish_retry: bool = _setting(True, "retry publishing after a lost connection")

@@ -208,11 +208,12 @@ class Mailbox:
         for box in (self._read, self._unread):
             while self.ttl_s is not None and box and next(iter(box.values())).at + self.ttl_s < now:
                 box.popitem(last=False)
-        while self._read and len(self._read) + len(self._unread) > self._limit:
-            self._read.popitem(last=False)
-        excess = len(self._unread) - self._limit
-        if excess > 0:
-            self._drop(list(islice((one for one in self._unread if one not in self._awaited), excess)))
+        for one in self._oldest(self._read, len(self._read) + len(self._unread) - self._limit):
+            del self._read[one]
+        self._drop(self._oldest(self._unread, len(self._unread) - self._limit))
+
+    def _oldest(self, box: Iterable[str], excess: int) -> list[str]:
+        return list(islice((one for one in box if one not in self._awaited), max(0, excess)))
 
     def _drop(self, ids: Sequence[str]) -> None:
         if ids and not self._dropped:

@@ -9,6 +9,8 @@ from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.capabilities import BrokerCaps
 from kernel.engine.codec import Codec
 from kernel.engine.message_parts import build_body, build_headers, ids_in
+from kernel.engine.message_properties import delay_of, persistent, priority_of, ttl_of
+from kernel.engine.protocol1 import to_protocol_1
 from kernel.engine.publish_policy import NO_RETRY, PublishPolicy, publish_policy
 from kernel.engine.routing import Destination, RouteResolver
 from kernel.engine.timing import Timing, app_zone, resolve_timing
@@ -25,17 +27,6 @@ from kernel.runtime.reply_backend import ReplyBackend
 from kernel.runtime.sender import Parcel, Sender, bound_queues
 
 logger = logging.getLogger("kernel.publisher")
-
-EXPIRY_GRACE_S = 3600.0
-"""How much longer than ``expires`` a broker keeps a message whose result somebody may wait for.
-
-A broker that drops it at the very moment leaves the result PENDING for ever; with the grace a worker that comes late
-finds it and stores REVOKED. A call that ignores its result is dropped on time.
-"""
-
-_PERSISTENT = frozenset({2, "2", "persistent"})
-_TRANSIENT = frozenset({1, "1", "transient"})
-MAX_PRIORITY = 255
 
 
 class Wiring(Protocol):
@@ -155,7 +146,7 @@ class Publisher:
                 observe(items)
         self._sender.send(parcels, self._policy_of(calls[0].options))
         if self._emit is not None:
-            self._emit([_sent(parcel.item, now) for parcel in parcels])
+            self._emit([_sent(parcel, now) for parcel in parcels])
 
     def _parcels(self, call: Call, now: float) -> list[Parcel]:
         """The message of a call; several, when its exchange feeds several queues and the broker knows no exchanges."""
@@ -168,13 +159,14 @@ class Publisher:
         timing = resolve_timing(options, now, self._zone, utc=self._config.enable_utc)
         if timing.late:
             logger.warning("Task %s[%s] is sent although it expired at %s", call.task, call.id, timing.expires)
-        caps = self._wiring.broker_caps
-        places = self._places(destination, caps)
+        places = self._places(destination, self._wiring.broker_caps)
         if not places:
             logger.warning(
                 "Task %s[%s] reaches no queue by way of exchange %r", call.task, call.id, destination.exchange
             )
-        return [Parcel(self._outgoing(call, options, timing, caps, place), place.specs) for place in places]
+        reply_to = options.get("reply_to") or self._wiring.mailbox.oid
+        headers = build_headers(call, options, timing, self._wiring.node, self._config.task_repr_maxlevels)
+        return [self._parcel(call, options, timing, headers, reply_to, place) for place in places]
 
     def _answered(self, replies: ReplyBackend, parcels: list[Parcel], calls: Sequence[Call]) -> list[Parcel]:
         """With the reply queue among what must exist, where an answer comes to this process."""
@@ -186,8 +178,8 @@ class Publisher:
         if replies.declare_again():
             self._sender.forget(queue)
         return [
-            Parcel(item, (*specs, queue)) if item.reply_to == queue.name else Parcel(item, specs)
-            for item, specs in parcels
+            Parcel(item, (*specs, queue), headers) if item.reply_to == queue.name else Parcel(item, specs, headers)
+            for item, specs, headers in parcels
         ]
 
     def _places(self, destination: Destination, caps: BrokerCaps) -> list[Place]:
@@ -200,37 +192,46 @@ class Publisher:
         reached = matching_queues(topology, exchange, key) or ((queue,) if queue else ())
         return [Place(name, "", name, (queue_spec(topology, name),)) for name in reached]
 
-    def _outgoing(self, call: Call, options: CallOptions, timing: Timing, caps: BrokerCaps, place: Place) -> Outgoing:
-        config = self._config
-        headers = build_headers(call, options, timing, self._wiring.node, config.task_repr_maxlevels)
+    def _parcel(
+        self,
+        call: Call,
+        options: CallOptions,
+        timing: Timing,
+        headers: dict[str, Any],
+        reply_to: str,
+        place: Place,
+    ) -> Parcel:
+        config, codec, caps = self._config, self._wiring.codec, self._wiring.broker_caps
         serializer = options.get("serializer") or config.task_serializer
-        codec = self._wiring.codec
-        encoded = codec.encode(
-            build_body(call, options), serializer, options.get("compression", config.task_compression)
-        )
         if serializer in codec.hiding:
             headers["argsrepr"] = headers["kwargsrepr"] = HIDDEN
+        sent: dict[str, Any] = headers
+        body: Any = build_body(call, options, reply_to)
+        if config.task_protocol == 1:
+            sent, body = to_protocol_1(headers, body, utc=config.enable_utc)
+        encoded = codec.encode(body, serializer, options.get("compression", config.task_compression))
         if encoded.compression is not None:
-            headers["compression"] = encoded.compression
-        return Outgoing(
+            sent["compression"] = encoded.compression
+        item = Outgoing(
             queue=place.queue,
             body=encoded.body,
-            headers=headers,
+            headers=sent,
             id=call.id,
             content_type=encoded.content_type,
             content_encoding=encoded.content_encoding,
-            priority=_priority(options, config) if caps.priority else None,
-            delay_s=_delay(timing, caps),
-            ttl_s=_ttl(timing, options.get("ignore_result")) if caps.ttl else None,
+            priority=priority_of(options, config) if caps.priority else None,
+            delay_s=delay_of(timing, caps),
+            ttl_s=ttl_of(timing, options.get("ignore_result"), config) if caps.ttl else None,
             group=options.get("group"),
             dedup_id=options.get("dedup_id"),
             exchange=place.exchange,
             routing_key=place.routing_key,
             correlation_id=call.id,
-            reply_to=options.get("reply_to") or self._wiring.mailbox.oid,
-            persistent=_persistent(options.get("delivery_mode"), config),
+            reply_to=reply_to,
+            persistent=persistent(options.get("delivery_mode"), config),
             properties=options.get("properties") or {},
         )
+        return Parcel(item, place.specs, headers)
 
     def _policy_of(self, options: CallOptions) -> PublishPolicy:
         if not options.get("retry", self._config.task_publish_retry):
@@ -239,40 +240,8 @@ class Publisher:
         return self._policy if own is None else publish_policy(self._config.task_publish_retry_policy, own)
 
 
-def _priority(options: CallOptions, config: Config) -> int | None:
-    priority = options.get("priority")
-    if priority is None:
-        return config.task_default_priority
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
-        raise ValueError(f"priority must be a whole number from 0 to {MAX_PRIORITY}, not {priority!r}")
-    return priority
-
-
-def _delay(timing: Timing, caps: BrokerCaps) -> float | None:
-    """What the broker shall wait; for the rest, and without the capability, the worker goes by the header."""
-    if not timing.delay_s or not caps.delay:
-        return None
-    longest = caps.limits.max_delay_s
-    return timing.delay_s if longest is None else min(timing.delay_s, longest)
-
-
-def _ttl(timing: Timing, ignore_result: bool | None) -> float | None:
-    if timing.left_s is None:
-        return None
-    return timing.left_s if ignore_result else timing.left_s + EXPIRY_GRACE_S
-
-
-def _persistent(mode: int | str | None, config: Config) -> bool:
-    mode = config.task_default_delivery_mode if mode is None else mode
-    if mode in _PERSISTENT:
-        return True
-    if mode in _TRANSIENT:
-        return False
-    raise ValueError(f"delivery_mode must be 2 ('persistent') or 1 ('transient'), not {mode!r}")
-
-
-def _sent(item: Outgoing, now: float) -> Mapping[str, object]:
-    headers = item.headers
+def _sent(parcel: Parcel, now: float) -> Mapping[str, object]:
+    item, _, headers = parcel
     copied = ("root_id", "parent_id", "retries", "eta", "expires")
     return event(
         "task-sent",

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.deadline import Deadline
@@ -18,10 +18,11 @@ _NAMED = 5
 
 
 class Parcel(NamedTuple):
-    """A message, and the queues that must exist for it to arrive."""
+    """A message, the queues that must exist for it to arrive, and the headers of protocol 2, whatever it is sent in."""
 
     item: Outgoing
     specs: tuple[QueueSpec, ...]
+    headers: Mapping[str, Any]
 
 
 Failure = tuple[Parcel, DriverError]
@@ -116,7 +117,7 @@ class Sender:
 
     def _refused(self, failures: Sequence[Failure], sent: int) -> OperationalError:
         first = failures[0][1]
-        ids = [f"{parcel.item.headers.get('task')}[{parcel.item.id}]" for parcel, _ in failures[:_NAMED]]
+        ids = [f"{parcel.headers.get('task')}[{parcel.item.id}]" for parcel, _ in failures[:_NAMED]]
         more = f" and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
         count = "Not sent: " if sent == 1 else f"{len(failures)} of {sent} messages were not sent: "
         url = masked_url(self._url)
