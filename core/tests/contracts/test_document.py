@@ -189,3 +189,23 @@ def test_a_document_may_lack_fields_and_have_others() -> None:
 def test_a_large_result_is_not_escaped_again() -> None:
     text = json.dumps("ü" * 100_000, ensure_ascii=False)
     assert len(documents().write(Record("x", "SUCCESS", text.encode()))) < len(text.encode()) + 200
+
+
+STRUCTURE = b'[["g", null], [[["one", null], null]]]'
+
+
+def test_a_saved_group_is_as_celery_saves_it():
+    written = documents().write_group(STRUCTURE)
+    assert written == b'{"result": [["g", null], [[["one", null], null]]]}'
+    assert documents().read_group("g", written) == STRUCTURE
+    pickled = documents("pickle").write_group(STRUCTURE)
+    assert PickleSerializer().loads(pickled, DecodeLimits()) == {"result": json.loads(STRUCTURE)}
+    assert documents("pickle").read_group("g", pickled) == STRUCTURE
+    assert documents("pickle").read_group("g", written) == STRUCTURE
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\x80"])
+def test_what_is_no_saved_group_is_corrupt(data):
+    with pytest.raises(DriverError) as caught:
+        documents().read_group("g", data)
+    assert caught.value.code is Code.CORRUPT

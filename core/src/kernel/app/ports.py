@@ -56,7 +56,7 @@ class Results(Protocol):
     def can_watch(self) -> bool:
         """Whether every state of a running task can be followed (features.md 1.5)."""
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Meta]:
+    def fetch(self, ids: Sequence[str], within_s: float = ...) -> Sequence[Meta]:
         """The states of these tasks, in that order; unknown ones are PENDING."""
 
     def wait(self, ids: Sequence[str], need: int, timeout_s: float) -> Sequence[Meta]:

@@ -8,12 +8,14 @@ from kernel.app.blocking import forbid_blocking
 from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
-from kernel.errors import ImproperlyConfigured, IncompleteStream
+from kernel.errors import BackendGetMetaError, ImproperlyConfigured, IncompleteStream
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.model import states
 
 R = TypeVar("R")
 
+_TOLD_S = 0.5
+"""What asking for the state that a timeout tells of may take: the time is over."""
 _FOREVER_S = 3600.0
 """Longest single wait; a wait without a timeout is a row of these."""
 
@@ -230,8 +232,15 @@ class AsyncResult(Generic[R]):
                 self._check_time(end)
 
     def _check_time(self, end: float | None) -> None:
-        if end is not None and monotonic() >= end:
-            raise TaskTimeoutError(f"The result of task {self.id} was not there in time; its state is {self.state}")
+        if end is None or monotonic() < end:
+            return
+        try:
+            (meta,) = self.app.client.results.fetch([self.id], _TOLD_S)
+        except BackendGetMetaError as error:
+            raise TaskTimeoutError(f"The result of task {self.id} was not there in time; its state: {error}") from error
+        raise TaskTimeoutError(
+            f"The result of task {self.id} was not there in time; its state is {self.learn(meta).status}"
+        )
 
     def _parents(self) -> "Iterator[AsyncResult[Any]]":
         node = self.parent

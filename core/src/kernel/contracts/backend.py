@@ -9,6 +9,7 @@ from enum import StrEnum
 from kernel.contracts.capabilities import BackendCaps
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver
+from kernel.contracts.polling import poll
 from kernel.errors import Code, DriverError
 from kernel.model.states import READY_STATES, SUCCESS
 
@@ -134,14 +135,10 @@ class ResultBackend(Driver):
 
         Returns:
             The ready records, in input order; fewer than ``need`` only when the deadline passed.
+
+        The default body looks again and again, at growing intervals (:mod:`kernel.contracts.polling`).
         """
-        pause = 0.001
-        while True:
-            ready = [r for r in self.fetch(ids, deadline) if r is not None and r.ready]
-            if len(ready) >= need or deadline.passed:
-                return ready
-            time.sleep(min(pause, deadline.left()))
-            pause = min(pause * 1.5, 0.5)
+        return poll(self.fetch, ids, need, deadline)
 
     def follow(self, task_id: str, seen: Sequence[Record], deadline: Deadline) -> list[Record]:
         """Block until the task reaches a state after those ``seen``, or the deadline; the new states in order.

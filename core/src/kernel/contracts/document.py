@@ -9,6 +9,7 @@ record comes back as it was; only a compressed result may come back uncompressed
 """
 
 import base64
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -54,11 +55,26 @@ class Documents:
         try:
             return self._read(record_id, data)
         except (KernelError, ValueError, TypeError) as error:
-            raise DriverError(
-                Code.CORRUPT,
-                f"What is stored for task {record_id!r:.200} is no result document: {error}",
-                cure="See whether its writer has the same result_serializer as this reader.",
-            ) from error
+            raise _corrupt(f"task {record_id!r:.200}", "result document", error) from error
+
+    def write_group(self, structure: bytes) -> bytes:
+        """The document of a saved group (wire.md 11.1); ``structure`` is the JSON of its result tuple."""
+        if self._formats is not None and self._formats.content_type != JSON:
+            with contextlib.suppress(KernelError):
+                return self._formats.dumps({"result": json.loads(structure)}, self._formats.content_type)
+        return b'{"result": ' + structure + b"}"
+
+    def read_group(self, group_id: str, data: bytes) -> bytes:
+        """The structure that such a document holds.
+
+        Raises:
+            DriverError: CORRUPT for what is no such document.
+        """
+        try:
+            found, _ = self._members(data)
+            return found["result"].text.encode()
+        except (KernelError, ValueError, TypeError, KeyError) as error:
+            raise _corrupt(f"group {group_id!r:.200}", "saved group", error) from error
 
     def _written(self, record: Record, formats: Formats) -> bytes:
         body, encoding = split(record.result or b"")
@@ -69,6 +85,14 @@ class Documents:
         return page.write()
 
     def _read(self, record_id: str, data: bytes) -> Record:
+        found, content_type = self._members(data)
+        result = found.get("result", Member(None, "null"))
+        if content_type == JSON or self._formats is None:
+            return _record(record_id, found, result.text.encode(), JSON)
+        return _record(record_id, found, self._formats.dumps(result.value, content_type), content_type)
+
+    def _members(self, data: bytes) -> tuple[Mapping[str, Member], str]:
+        """The members of a document, and the content type of its format."""
         body, encoding = split(data)
         formats = self._formats
         if encoding is not None:
@@ -76,24 +100,27 @@ class Documents:
                 raise ValueError(f"it is compressed as {encoding}")
             body = formats.decompress(body, encoding)
         try:
-            found = members(body.decode())
+            return members(body.decode()), JSON
         except ValueError:
             if formats is None or formats.content_type == JSON:
                 raise
-            return _of_values(record_id, body, formats)
-        result = found.get("result")
-        return _record(record_id, found, b"null" if result is None else result.text.encode(), JSON)
+        value = formats.loads(body, formats.content_type)
+        if not isinstance(value, dict):
+            raise TypeError(f"it is {type(value).__name__}")
+        return {name: _as_member(part) for name, part in value.items() if isinstance(name, str)}, formats.content_type
 
 
-def _of_values(record_id: str, body: bytes, formats: Formats) -> Record:
-    value = formats.loads(body, formats.content_type)
-    if not isinstance(value, dict):
-        raise TypeError(f"it is {type(value).__name__}")
-    result = formats.dumps(value.pop("result", None), formats.content_type)
-    found = {
-        name: Member(part, json.dumps(part, default=repr)) for name, part in value.items() if isinstance(name, str)
-    }
-    return _record(record_id, found, result, formats.content_type)
+def _as_member(value: object) -> Member:
+    """A value of another format; its text is for the fields that a record has as JSON."""
+    return Member(value, json.dumps(value, default=repr))
+
+
+def _corrupt(what: str, kind: str, error: Exception) -> DriverError:
+    return DriverError(
+        Code.CORRUPT,
+        f"What is stored for {what} is no {kind}: {error}",
+        cure="See whether its writer has the same result_serializer as this reader.",
+    )
 
 
 def _record(record_id: str, found: Mapping[str, Member], result: bytes, content_type: str) -> Record:

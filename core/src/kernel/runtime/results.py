@@ -72,15 +72,21 @@ class Results:
         """Whether every state of a running task can be followed: the store tells of changes (capability ``notify``)."""
         return self._backend().capabilities().notify
 
-    def fetch(self, ids: Sequence[str]) -> list[ResultMeta]:
+    def fetch(self, ids: Sequence[str], within_s: float = ANSWER_S) -> list[ResultMeta]:
         """The states of these tasks, in that order; PENDING where nothing is stored.
+
+        Args:
+            ids: of the tasks.
+            within_s: how long it may take, retries included.
 
         Raises:
             NotImplementedError: :class:`ResultsDisabled`, when no result backend is configured.
             BackendGetMetaError: when the backend does not answer, or a record cannot be read.
         """
         backend = self._backend()
-        records = self._patient(lambda deadline: backend.fetch(ids, deadline), "Reading results", BackendGetMetaError)
+        records = self._patient(
+            lambda deadline: backend.fetch(ids, deadline), "Reading results", BackendGetMetaError, within_s
+        )
         return [
             ResultMeta(task_id, states.PENDING) if record is None else self._wiring.records.meta(record)
             for task_id, record in zip(ids, records, strict=True)
@@ -195,9 +201,13 @@ class Results:
             raise BackendStoreError(f"State {state} of task {request.id} was not stored: {stored.error}")
 
     def _patient(
-        self, ask: Callable[[Deadline], T], what: str, kind: type[BackendGetMetaError] | type[BackendStoreError]
+        self,
+        ask: Callable[[Deadline], T],
+        what: str,
+        kind: type[BackendGetMetaError] | type[BackendStoreError],
+        within_s: float = ANSWER_S,
     ) -> T:
-        deadline, pause, tries = Deadline.after(ANSWER_S), self._pause_s, 0
+        deadline, pause, tries = Deadline.after(within_s), self._pause_s, 0
         while True:
             try:
                 return ask(deadline)

@@ -33,7 +33,7 @@ class Line:
             DriverError: CLOSED.
         """
         if not self.opened:
-            raise DriverError(Code.CLOSED, f"The broker {self._name} is not open", cure="Call open() first.")
+            raise DriverError(Code.CLOSED, f"{self._name} is not open", cure="Call open() first.")
 
     @contextmanager
     def call(self, what: str, deadline: Deadline) -> Iterator[Handle]:
