@@ -177,8 +177,8 @@ def test_a_failed_parent_is_told_even_if_it_is_forgotten_meanwhile(make, monkeyp
     fetch = app.client.results.fetch
     looks = []
 
-    def fetch_then_forget(ids):
-        found = fetch(ids)
+    def fetch_then_forget(ids, timeout_s):
+        found = fetch(ids, timeout_s)
         looks.append(ids)
         app.client.results.forget(["first"])
         return found

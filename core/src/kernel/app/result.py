@@ -8,14 +8,14 @@ from kernel.app.blocking import forbid_blocking
 from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
-from kernel.errors import BackendGetMetaError, ImproperlyConfigured, IncompleteStream
+from kernel.errors import BackendError, ImproperlyConfigured, IncompleteStream
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.model import states
 
 R = TypeVar("R")
 
-_TOLD_S = 0.5
-"""What asking for the state that a timeout tells of may take: the time is over."""
+_GLIMPSE_S, _LOOK_S = 0.5, 5.0
+"""Longest read of the state that a timeout tells, and of the states of the steps before."""
 _FOREVER_S = 3600.0
 """Longest single wait; a wait without a timeout is a row of these."""
 
@@ -212,7 +212,7 @@ class AsyncResult(Generic[R]):
             pause = _left(end, interval if on_interval is not None or len(ids) > 1 else _FOREVER_S)
             for meta in results.wait(ids[:1], 1, pause):
                 self.learn(meta)
-            if self.known is not None or (follow and self._a_parent_failed()):
+            if self.known is not None or (follow and self._a_parent_failed(end)):
                 return
             self._check_time(end)
             if on_interval is not None:
@@ -235,12 +235,11 @@ class AsyncResult(Generic[R]):
         if end is None or monotonic() < end:
             return
         try:
-            (meta,) = self.app.client.results.fetch([self.id], _TOLD_S)
-        except BackendGetMetaError as error:
-            raise TaskTimeoutError(f"The result of task {self.id} was not there in time; its state: {error}") from error
-        raise TaskTimeoutError(
-            f"The result of task {self.id} was not there in time; its state is {self.learn(meta).status}"
-        )
+            (meta,) = self.app.client.results.fetch([self.id], _GLIMPSE_S)
+            state = f"its state is {meta.status}"
+        except BackendError as error:
+            state = f"its state is not known: {error}"
+        raise TaskTimeoutError(f"The result of task {self.id} was not there in time; {state}")
 
     def _parents(self) -> "Iterator[AsyncResult[Any]]":
         node = self.parent
@@ -248,12 +247,17 @@ class AsyncResult(Generic[R]):
             yield node
             node = node.parent
 
-    def _a_parent_failed(self) -> bool:
-        """Whether this one can never run, because a step before it failed; the parents keep what was read of them."""
+    def _a_parent_failed(self, end: float | None) -> bool:
+        """Whether a step before it failed, so that it can never run; each keeps what was read of it."""
         parents = list(self._parents())
         if not parents:
             return False
-        metas = self.app.client.results.fetch([parent.id for parent in parents])
+        try:
+            metas = self.app.client.results.fetch(
+                [parent.id for parent in parents], max(_GLIMPSE_S, _left(end, _LOOK_S))
+            )
+        except BackendError:  # no answer tells nothing: the wait goes on until its own end
+            return False
         return any(
             parent.learn(meta).status in states.PROPAGATE_STATES for parent, meta in zip(parents, metas, strict=True)
         )

@@ -26,6 +26,7 @@ from kernel.model.topology import Topology
 from kernel.runtime.drivers import DriverFactory, check_reply_url, scheme_of
 from kernel.runtime.formats import Formats, named_compressors, named_serializers
 from kernel.runtime.mailbox import Mailbox
+from kernel.runtime.opening import Opening
 from kernel.runtime.plugins import PluginSet, call_hook, load_plugins
 from kernel.runtime.process_name import client_name
 from kernel.runtime.publisher import Defaults, Emit, Publisher
@@ -81,8 +82,8 @@ class Services:
         self.reads_results = False
         self._drivers = DriverFactory(config, plugins, node, ResultFormats(self.result_codec, config.result_serializer))
         self._made: Broker | None = None
-        self._broker: Broker | None = None
-        self._backend: ResultBackend | None = None
+        self._broker = Opening(self._make_broker, "broker")
+        self._backend = Opening(self._make_backend, "result backend")
         self._replies: ReplyBackend | None = None
         self._publisher: Publisher | None = None
         self._lock = threading.RLock()
@@ -96,18 +97,16 @@ class Services:
             PluginError: when no plugin provides the URL's scheme.
             DriverError: INVALID for a URL or option it cannot take.
         """
-        if self._broker is None:
-            with self._lock:
-                if self._broker is None:
-                    broker = self._make_broker()
-                    broker.open(Deadline.after(self.config.broker_connection_timeout))
-                    self._broker = broker
-        return self._broker
+        return self._broker.driver or self.open_broker(Deadline.after(self.config.broker_connection_timeout))
+
+    def open_broker(self, deadline: Deadline) -> Broker:
+        """The broker, opened by then at the latest; raises as :attr:`broker`."""
+        return self._broker.get(self._no_later(deadline))
 
     @property
     def broker_caps(self) -> BrokerCaps:
         """What the broker can do; known without a connection."""
-        return (self._broker or self._make_broker()).capabilities()
+        return (self._broker.driver or self._make_broker()).capabilities()
 
     def reach(self) -> list[tuple[str, Limits]]:
         """Plugin and limits of the broker and the result backend in use; known without a connection."""
@@ -119,13 +118,11 @@ class Services:
     @property
     def backend(self) -> ResultBackend | None:
         """The result backend, or None when results are disabled."""
-        if self._backend is None and self.backend_url is not None:
-            with self._lock:
-                if self._backend is None:
-                    backend = self.replies or self._drivers.backend(self.backend_url)
-                    backend.open(Deadline.after(self.config.broker_connection_timeout))
-                    self._backend = backend
-        return self._backend
+        return self._backend.driver or self.open_backend(Deadline.after(self.config.broker_connection_timeout))
+
+    def open_backend(self, deadline: Deadline) -> ResultBackend | None:
+        """The result backend, opened by then at the latest; None when results are disabled."""
+        return None if self.backend_url is None else self._backend.get(self._no_later(deadline))
 
     @property
     def replies(self) -> ReplyBackend | None:
@@ -146,7 +143,7 @@ class Services:
     @property
     def connected(self) -> bool:
         """Whether the broker was opened, and not closed since."""
-        return self._broker is not None
+        return self._broker.driver is not None
 
     @property
     def publisher(self) -> Publisher:
@@ -173,8 +170,8 @@ class Services:
         if self._replies is not None:
             self._replies.close(deadline)  # it says goodbye over the broker
         with self._lock:
-            drivers: list[Driver | None] = [self._broker, self._backend]
-            self._made = self._broker = self._backend = self._publisher = self._replies = None
+            drivers: list[Driver | None] = [self._broker.take(), self._backend.take()]
+            self._made = self._publisher = self._replies = None
         for driver in drivers:
             if driver is not None:
                 driver.close(deadline)
@@ -185,13 +182,22 @@ class Services:
         self._pid, parent = os.getpid(), self._pid
         self.node = client_name() if self.node == client_name(parent) else self.node
         self.mailbox = Mailbox(ttl_s=self.records.ttl_s)
-        for driver in (self._broker, self._backend, self._replies):
-            if driver is not None:
-                driver.after_fork()
+        self._broker.after_fork()
+        self._backend.after_fork()
+        if self._replies is not None and self._replies is not self._backend.driver:
+            self._replies.after_fork()
 
     @property
     def _by_message(self) -> bool:
         return self.backend_url is not None and scheme_of(self.backend_url) == SCHEME
+
+    def _no_later(self, deadline: Deadline) -> Deadline:
+        """The deadline of opening: the caller's, and ``broker_connection_timeout`` at most."""
+        return min(deadline, Deadline.after(self.config.broker_connection_timeout), key=lambda each: each.at)
+
+    def _make_backend(self) -> ResultBackend:
+        assert self.backend_url is not None
+        return self.replies or self._drivers.backend(self.backend_url)
 
     def _make_broker(self) -> Broker:
         with self._lock:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.capabilities import BrokerCaps
+from kernel.contracts.deadline import Deadline
 from kernel.engine.codec import Codec
 from kernel.engine.message_parts import build_body, build_headers, ids_in
 from kernel.engine.message_properties import delay_of, persistent, priority_of, ttl_of
@@ -48,9 +49,8 @@ class Wiring(Protocol):
     def topology(self) -> Topology:
         """The configured queues."""
 
-    @property
-    def broker(self) -> Broker:
-        """The open broker of this process."""
+    def open_broker(self, deadline: Deadline) -> Broker:
+        """The broker of this process, open by then at the latest."""
 
     @property
     def broker_caps(self) -> BrokerCaps:
@@ -122,7 +122,7 @@ class Publisher:
         self._defaults = defaults
         self._emit = emit if config.task_send_sent_event else None
         self._observers = observers(middleware, "before_publish_batch")
-        self._sender = Sender(lambda: wiring.broker, config, wiring.broker_url)
+        self._sender = Sender(wiring.open_broker, config, wiring.broker_url)
         self._policy = publish_policy(config.task_publish_retry_policy, None)
 
     def publish(self, calls: Sequence[Call]) -> None:

@@ -31,9 +31,8 @@ class Wiring(Protocol):
     def records(self) -> Records:
         """Builds and reads records."""
 
-    @property
-    def backend(self) -> ResultBackend | None:
-        """The open result backend, or None."""
+    def open_backend(self, deadline: Deadline) -> ResultBackend | None:
+        """The result backend, open by then at the latest, or None."""
 
     @property
     def backend_url(self) -> str | None:
@@ -70,10 +69,14 @@ class Results:
     @property
     def can_watch(self) -> bool:
         """Whether every state of a running task can be followed: the store tells of changes (capability ``notify``)."""
-        return self._backend().capabilities().notify
+        return self._patient(
+            lambda backend, _: backend.capabilities().notify, "Opening the result backend", BackendGetMetaError
+        )
 
     def fetch(self, ids: Sequence[str], within_s: float = ANSWER_S) -> list[ResultMeta]:
         """The states of these tasks, in that order; PENDING where nothing is stored.
+
+        A backend that cannot be reached is asked again meanwhile.
 
         Args:
             ids: of the tasks.
@@ -83,9 +86,8 @@ class Results:
             NotImplementedError: :class:`ResultsDisabled`, when no result backend is configured.
             BackendGetMetaError: when the backend does not answer, or a record cannot be read.
         """
-        backend = self._backend()
         records = self._patient(
-            lambda deadline: backend.fetch(ids, deadline), "Reading results", BackendGetMetaError, within_s
+            lambda backend, deadline: backend.fetch(ids, deadline), "Reading results", BackendGetMetaError, within_s
         )
         return [
             ResultMeta(task_id, states.PENDING) if record is None else self._wiring.records.meta(record)
@@ -97,11 +99,10 @@ class Results:
 
         A backend that cannot be reached meanwhile is asked again until the time is over.
         """
-        backend = self._backend()
         deadline, pause = Deadline.after(timeout_s), self._pause_s
         while True:
             try:
-                ready = backend.wait(ids, need, deadline)
+                ready = self._open(deadline).wait(ids, need, deadline)
             except DriverError as error:
                 if not error.retryable or not self._retries:
                     raise BackendGetMetaError(f"Waiting for results failed: {error}", cure=error.cure) from error
@@ -118,11 +119,11 @@ class Results:
         Raises:
             BackendGetMetaError: as :meth:`wait`.
         """
-        backend, deadline = self._backend(), Deadline.after(timeout_s)
+        deadline = Deadline.after(timeout_s)
         seen: list[Record] = []
         while not (deadline.passed or (seen and seen[-1].ready)):
             try:
-                new = backend.follow(task_id, seen, deadline)
+                new = self._open(deadline).follow(task_id, seen, deadline)
             except DriverError as error:
                 if not error.retryable or not self._retries:
                     raise BackendGetMetaError(f"Waiting for results failed: {error}", cure=error.cure) from error
@@ -138,16 +139,14 @@ class Results:
             NotImplementedError: :class:`ResultsDisabled`, when no result backend is configured.
             BackendGetMetaError: when the backend does not answer.
         """
-        backend = self._backend()
         (record,) = self._patient(
-            lambda deadline: backend.fetch([task_id], deadline), "Reading a result", BackendGetMetaError
+            lambda backend, deadline: backend.fetch([task_id], deadline), "Reading a result", BackendGetMetaError
         )
         return record is not None
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove what is stored of these tasks."""
-        backend = self._backend()
-        self._patient(lambda deadline: backend.forget(ids, deadline), "Forgetting results", BackendStoreError)
+        self._patient(lambda backend, deadline: backend.forget(ids, deadline), "Forgetting results", BackendStoreError)
 
     def save_group(self, group_id: str, structure: object) -> None:
         """Keep which results belong to a group, as long as a result, in the form in which results travel (wire.md 3).
@@ -155,9 +154,12 @@ class Results:
         Raises:
             BackendStoreError: when it could not be stored.
         """
-        backend, data, ttl_s = self._backend(), json.dumps(structure).encode(), self._wiring.records.ttl_s
-        what = f"Saving group {group_id}"
-        self._patient(lambda deadline: backend.save_group(group_id, data, ttl_s, deadline), what, BackendStoreError)
+        data, ttl_s = json.dumps(structure).encode(), self._wiring.records.ttl_s
+        self._patient(
+            lambda backend, deadline: backend.save_group(group_id, data, ttl_s, deadline),
+            f"Saving group {group_id}",
+            BackendStoreError,
+        )
 
     def saved_group(self, group_id: str) -> Any:
         """What :meth:`save_group` kept under that id; None when there is nothing.
@@ -165,8 +167,11 @@ class Results:
         Raises:
             BackendGetMetaError: when the backend does not answer, or what is stored cannot be read.
         """
-        backend, what = self._backend(), f"Reading group {group_id}"
-        data = self._patient(lambda deadline: backend.fetch_group(group_id, deadline), what, BackendGetMetaError)
+        data = self._patient(
+            lambda backend, deadline: backend.fetch_group(group_id, deadline),
+            f"Reading group {group_id}",
+            BackendGetMetaError,
+        )
         try:
             return None if data is None else json.loads(data)
         except ValueError as error:
@@ -174,8 +179,11 @@ class Results:
 
     def forget_group(self, group_id: str) -> None:
         """Remove what :meth:`save_group` kept."""
-        backend, what = self._backend(), f"Forgetting group {group_id}"
-        self._patient(lambda deadline: backend.forget_group(group_id, deadline), what, BackendStoreError)
+        self._patient(
+            lambda backend, deadline: backend.forget_group(group_id, deadline),
+            f"Forgetting group {group_id}",
+            BackendStoreError,
+        )
 
     def store_state(self, request: Request, state: str, meta: object) -> None:
         """Store a state with its ``meta``; a stored success is never overwritten (wire.md 10.1).
@@ -184,7 +192,6 @@ class Results:
             EncodeError: for a ``meta`` that the result serializer cannot carry.
             BackendStoreError: when it could not be stored.
         """
-        backend = self._backend()
         if request.reply_to is None and self._wiring.replies is not None:
             raise BackendStoreError(
                 f"State {state} of task {request.id} has nobody to go to: by rpc:// it goes to the process that sent"
@@ -193,7 +200,7 @@ class Results:
             )
         record = self._wiring.records.state(request, state, meta, self._wiring.node, time.time())
         (stored,) = self._patient(
-            lambda deadline: backend.store([record], StoreMode.IF_NOT_SUCCESS, deadline),
+            lambda backend, deadline: backend.store([record], StoreMode.IF_NOT_SUCCESS, deadline),
             f"Storing state {state} of task {request.id}",
             BackendStoreError,
         )
@@ -202,7 +209,7 @@ class Results:
 
     def _patient(
         self,
-        ask: Callable[[Deadline], T],
+        ask: Callable[[ResultBackend, Deadline], T],
         what: str,
         kind: type[BackendGetMetaError] | type[BackendStoreError],
         within_s: float = ANSWER_S,
@@ -210,7 +217,7 @@ class Results:
         deadline, pause, tries = Deadline.after(within_s), self._pause_s, 0
         while True:
             try:
-                return ask(deadline)
+                return ask(self._open(deadline), deadline)
             except DriverError as error:
                 tries += 1
                 if not error.retryable or tries > self._retries or pause >= deadline.left():
@@ -218,11 +225,8 @@ class Results:
             time.sleep(pause)
             pause = min(pause * 2, self._longest_s)
 
-    def _backend(self) -> ResultBackend:
-        try:
-            backend = self._wiring.backend
-        except DriverError as error:
-            raise BackendGetMetaError(f"The result backend cannot be opened: {error}", cure=error.cure) from error
+    def _open(self, deadline: Deadline) -> ResultBackend:
+        backend = self._wiring.open_backend(deadline)
         if backend is None:
             raise ResultsDisabled(
                 "No result backend is configured, so there are no results to read",

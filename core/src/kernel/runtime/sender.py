@@ -35,12 +35,12 @@ class Sender:
     policy with ``max_retries`` None goes on for ever, one bounded try after the other.
 
     Args:
-        broker: gives the open broker of this process.
+        broker: gives the open broker of this process, by a deadline.
         config: timeouts.
         url: the broker's URL, for messages.
     """
 
-    def __init__(self, broker: Callable[[], Broker], config: Config, url: str) -> None:
+    def __init__(self, broker: Callable[[Deadline], Broker], config: Config, url: str) -> None:
         self._broker = broker
         self._timeout_s = config.broker_connection_timeout
         self._url = url
@@ -83,7 +83,7 @@ class Sender:
         return failures
 
     def _publish(self, parcels: Sequence[Parcel], deadline: Deadline) -> list[Failure]:
-        broker = self._broker()
+        broker = self._broker(deadline)
         try:
             self._declare(broker, parcels, deadline)
             results = broker.publish([parcel.item for parcel in parcels], deadline)
