@@ -25,7 +25,7 @@ print(json.dumps({
 HEAVY = {
     "asyncio", "sqlite3", "_sqlite3", "socket", "multiprocessing", "concurrent.futures", "subprocess", "ssl",
     "stevedore", "pluggy", "importlib.metadata", "click", "tomllib",
-    "yaml", "brotli", "msgpack", "zstandard", "cryptography", "kombu", "boto3", "pymongo", "pymemcache",
+    "yaml", "brotli", "msgpack", "zstandard", "cryptography", "kombu", "boto3", "pymongo", "pymemcache", "redis",
 }  # fmt: skip
 
 

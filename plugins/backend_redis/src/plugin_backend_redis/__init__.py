@@ -1,0 +1,1 @@
+"""Redis for kernel; found through the entry point ``backend.redis``."""

@@ -1,0 +1,135 @@
+"""Waiting for results: channels of tasks are heard, and tasks read once after that, so that none is missed."""
+
+import contextlib
+import select
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from kernel.contracts import Deadline, Record
+from plugin_backend_redis.layout import Layout
+from plugin_backend_redis.records import Records
+from plugin_common_redis import Wire, packed
+
+_KEPT: Final = 8
+"""Idle connections that are kept for the next wait."""
+
+
+class Waiting:
+    """Waits for one backend, each call over a connection of its own.
+
+    Args:
+        connect: makes a connection by a deadline.
+        layout: names of channels.
+        records: reads documents.
+    """
+
+    def __init__(self, connect: Callable[[Deadline], Wire], layout: Layout, records: Records) -> None:
+        self._connect = connect
+        self._layout = layout
+        self._records = records
+        self._lock = threading.Lock()
+        self._idle: list[Wire] = []
+        self._busy: set[Wire] = set()
+
+    def wait(self, known: dict[str, Record], ids: Sequence[str], need: int, deadline: Deadline) -> None:
+        """Add to ``known`` until so many of ``ids`` are in it, or the deadline.
+
+        Raises:
+            Exception: a native one when the connection breaks.
+        """
+        waited = {self._layout.task(one): one for one in ids if one not in known}
+        with self._listening() as hold:
+            wire = hold(deadline)
+            wire.send(packed(["UNSUBSCRIBE"]) + packed(["SUBSCRIBE", *waited]), deadline)
+            values = wire.ask_all(self._records.reading(list(waited.values())), deadline)
+            for one, value in zip(waited.values(), [value for reply in values for value in reply], strict=True):
+                self._note(known, one, value)
+            self._drop_stale(wire)
+            self._hear(wire, waited, known)
+            while self._ready(known, ids) < need and not deadline.passed:
+                if _readable(wire, deadline):
+                    wire.read_push(deadline)
+                    self._hear(wire, waited, known)
+            wire.send(packed(["UNSUBSCRIBE"]), Deadline.after(1.0))
+
+    def close(self) -> None:
+        """End every connection; a blocked wait ends with an error."""
+        for wire in self._forget():
+            wire.close()
+
+    def abandon(self) -> None:
+        """In a forked child: the connections are the parent's."""
+        self._lock = threading.Lock()
+        for wire in self._forget():
+            wire.abandon()
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[Callable[[Deadline], Wire]]:
+        """A connection for one wait, kept for another unless something goes wrong."""
+        held: list[Wire] = []
+
+        def hold(deadline: Deadline) -> Wire:
+            with self._lock:
+                found = self._idle.pop() if self._idle else None
+            wire = found or self._connect(deadline)
+            with self._lock:
+                self._busy.add(wire)
+            held.append(wire)
+            return wire
+
+        try:
+            yield hold
+        except BaseException:
+            for wire in held:
+                self._end(wire)
+            raise
+        for wire in held:
+            self._give_back(wire)
+
+    def _give_back(self, wire: Wire) -> None:
+        with self._lock:
+            kept = wire in self._busy and len(self._idle) < _KEPT
+            self._busy.discard(wire)
+            if kept:
+                self._idle.append(wire)
+        if not kept:
+            wire.close()
+
+    def _end(self, wire: Wire) -> None:
+        with self._lock:
+            self._busy.discard(wire)
+        wire.close()
+
+    def _forget(self) -> list[Wire]:
+        with self._lock:
+            found = [*self._idle, *self._busy]
+            self._idle, self._busy = [], set()
+        return found
+
+    def _drop_stale(self, wire: Wire) -> None:
+        """What came before this wait's own subscription belongs to another."""
+        while wire.pushes and wire.pushes[0][0] != b"subscribe":
+            wire.pushes.popleft()
+
+    def _hear(self, wire: Wire, waited: dict[bytes, str], known: dict[str, Record]) -> None:
+        while wire.pushes:
+            frame = wire.pushes.popleft()
+            if frame[0] == b"message" and frame[1] in waited:
+                self._note(known, waited[frame[1]], frame[2])
+
+    def _note(self, known: dict[str, Record], record_id: str, value: bytes | None) -> None:
+        record = self._records.read(record_id, value)
+        if record is not None and record.ready:
+            known[record_id] = record
+
+    def _ready(self, known: dict[str, Record], ids: Sequence[str]) -> int:
+        return sum(one in known for one in ids)
+
+
+def _readable(wire: Wire, deadline: Deadline) -> bool:
+    if wire.buffered():
+        return True
+    poll = select.poll()
+    poll.register(wire.fileno(), select.POLLIN)
+    return bool(poll.poll(deadline.left() * 1000))

@@ -1,0 +1,3 @@
+from kernel_conformance import BrokerSuite
+
+TestRedis = BrokerSuite.for_plugin("broker.redis")

@@ -1,0 +1,193 @@
+"""Requests and replies over one socket, by a deadline: the protocol of Redis, version 3 (RESP3).
+
+The client library connects; the hot path is here, because only here every wait can be bounded by one deadline, a batch
+is one write, a blocked wait can be woken from outside, and pushed frames stand beside replies.
+"""
+
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from kernel.contracts import Deadline
+from plugin_common_redis.errors import ReplyError, reply_error
+
+Word = bytes | str | int | float
+CHUNK: Final = 1 << 16
+_SHORTEST_S: Final = 0.001
+"""A socket timeout of 0 would mean not to block at all."""
+
+
+def packed(words: Sequence[Word]) -> bytes:
+    """One command as bytes."""
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        if type(word) is not bytes:
+            word = (word if type(word) is str else str(word)).encode()  # noqa: PLW2901 - what goes out
+        parts.append(b"$%d\r\n%b\r\n" % (len(word), word))
+    return b"".join(parts)
+
+
+class Wire:
+    """One connection. Not for two threads at once.
+
+    Args:
+        connection: a connected socket; it belongs to the wire from now on.
+
+    Attributes:
+        pushes: frames the server sent on its own account, oldest first.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._data = bytearray()
+        self._at = 0
+        self._limit: Callable[[], float] = lambda: _SHORTEST_S
+        self.pushes: deque[list[Any]] = deque()
+
+    def ask(self, words: Sequence[Word], deadline: Deadline) -> Any:
+        """One command and its reply.
+
+        Raises:
+            ReplyError: what the server refused.
+            OSError: the connection is gone; TimeoutError when the deadline passed.
+        """
+        [reply] = self.ask_all([words], deadline)
+        if isinstance(reply, ReplyError):
+            raise reply
+        return reply
+
+    def ask_all(self, commands: Sequence[Sequence[Word]], deadline: Deadline, idle_s: float | None = None) -> list[Any]:
+        """Several commands in one write, and their replies; a refusal stands in its place as a ReplyError.
+
+        Args:
+            commands: what to ask.
+            deadline: when to give up.
+            idle_s: instead, give up when nothing at all came for so long: what is slow is not dead.
+
+        Raises:
+            OSError: as for :meth:`ask`.
+        """
+        self.send(b"".join(map(packed, commands)), deadline)
+        self._limit = deadline.left if idle_s is None else lambda: idle_s
+        return [self._reply() for _ in commands]
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        """Write, without waiting for a reply."""
+        self._socket.settimeout(max(_SHORTEST_S, deadline.left()))
+        self._socket.sendall(data)
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()
+
+    def buffered(self) -> bool:
+        """Whether there is something to read that no poll would tell of."""
+        return self._at < len(self._data) or self._pending()
+
+    def read_push(self, deadline: Deadline) -> None:
+        """Read one frame that was pushed, into :attr:`pushes`."""
+        self._limit = deadline.left
+        value = self._value()
+        if not isinstance(value, _Push):
+            raise ConnectionError(f"a reply nobody asked for: {value!r:.80}")
+        self.pushes.append(value.items)
+        self._forget_read()
+
+    def close(self) -> None:
+        """End the connection; another thread blocked on it is set free."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Forget the connection without a word to the server, for a forked child."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def _pending(self) -> bool:
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def _reply(self) -> Any:
+        while True:
+            value = self._value()
+            if not isinstance(value, _Push):
+                break
+            self.pushes.append(value.items)
+        self._forget_read()
+        return value
+
+    def _forget_read(self) -> None:
+        if self._at == len(self._data):
+            self._data.clear()
+            self._at = 0
+
+    def _value(self) -> Any:
+        line = self._line()
+        kind, rest = line[:1], line[1:]
+        if kind == b"$":
+            return self._bulk(int(rest))
+        read = _SIMPLE.get(kind)
+        if read is not None:
+            return read(rest)
+        return self._aggregate(kind, int(rest))
+
+    def _aggregate(self, kind: bytes, count: int) -> Any:
+        if count < 0:
+            return None
+        if kind == b"%":
+            return {self._value(): self._value() for _ in range(count)}
+        items = [self._value() for _ in range(count)]
+        if kind in {b"*", b"~"}:
+            return items
+        if kind == b">":
+            return _Push(items)
+        raise ConnectionError(f"this is no Redis: it sent {kind!r}")
+
+    def _line(self) -> bytes:
+        start = self._at
+        while (end := self._data.find(b"\r\n", start)) < 0:
+            start = max(self._at, len(self._data) - 1)
+            self._fill()
+        line = bytes(self._data[self._at : end])
+        self._at = end + 2
+        return line
+
+    def _bulk(self, size: int) -> bytes | None:
+        if size < 0:
+            return None
+        end = self._at + size
+        while len(self._data) < end + 2:
+            self._fill()
+        value = bytes(self._data[self._at : end])
+        self._at = end + 2
+        return value
+
+    def _fill(self) -> None:
+        self._socket.settimeout(max(_SHORTEST_S, self._limit()))
+        data = self._socket.recv(CHUNK)
+        if not data:
+            raise ConnectionResetError("the server closed the connection")
+        self._data += data
+
+
+class _Push:
+    """A pushed frame, told from a reply."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
+_SIMPLE: Final[dict[bytes, Callable[[bytes], Any]]] = {
+    b":": int,
+    b"+": bytes,
+    b"-": lambda text: reply_error(text.decode(errors="replace")),
+    b"_": lambda _: None,
+    b"#": lambda text: text == b"t",
+    b",": float,
+    b"(": int,
+}
