@@ -108,7 +108,9 @@ class BrokerCase(Suite):
         return self.harness.url_at(proxy.address)
 
     def queue(self, broker: Broker, stem: str = "q", **fields: Any) -> str:
-        """Declare a queue of its own name."""
+        """Declare a queue of its own name. A lease is only asked for where the broker claims leases."""
+        if not self.caps.lease:
+            fields.pop("lease_s", None)
         spec = QueueSpec(self.name(stem), **fields)
         self._queues += [name for name in (spec.name, spec.dead_letter) if name is not None]
         broker.declare([spec], self.soon())

@@ -8,6 +8,9 @@ from itertools import pairwise
 from kernel.contracts import SettleKind
 from kernel_conformance.history import History, Op, Phase, Verb, ends_message
 
+KILLED = "server killed"
+"""The fault after which a server may have forgotten acknowledgements, within what its broker declares."""
+
 Key = tuple[str, str]
 """Queue and message id."""
 
@@ -24,6 +27,7 @@ class Rules:
         late_s: how late a delivery may be while somebody receives all the time; None does not judge it.
         ordered: queues with one producer and one consumer, whose order must be kept.
         one_in_flight: whether groups allow one unsettled message each.
+        forgets_s: how long before a fault an acknowledgement may have ended that the fault makes the server forget.
     """
 
     drained: bool = True
@@ -33,6 +37,7 @@ class Rules:
     late_s: float | None = None
     ordered: frozenset[str] = frozenset()
     one_in_flight: bool = False
+    forgets_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +171,20 @@ class _Facts:
             ended = [
                 one.ended
                 for one in self._settles[key]
-                if one.phase is Phase.OK and one.action is not None and ends_message(one.action)
+                if one.phase is Phase.OK
+                and one.action is not None
+                and ends_message(one.action)
+                and not self._forgotten(one)
             ]
             if ended:
                 yield from (("redelivered-after-ack", one) for one in receives if one.began > min(ended))
+
+    def _forgotten(self, settled: Op) -> bool:
+        """Whether the server was killed so soon after it that it may not know of it any more."""
+        earliest = settled.ended_at + self._rules.forgets_s
+        return any(
+            one.why == KILLED and one.began_at <= earliest and settled.ended_at <= one.ended_at for one in self._faults
+        )
 
     def _lines(self, *, groups_only: bool = False) -> Iterator[list[Key]]:
         """The keys that must come in order, each line as published."""

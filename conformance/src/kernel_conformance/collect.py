@@ -10,12 +10,12 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 
 from kernel_conformance.bench import Bench
-from kernel_conformance.cases import Case
+from kernel_conformance.cases import Case, Level
 from kernel_conformance.issues import FILE, read_issues
 from kernel_conformance.outcome import End, Outcome
 from kernel_conformance.registry import cases_for
@@ -27,13 +27,16 @@ class KindSuite:
     kind: ClassVar[str]
 
     @classmethod
-    def for_plugin(cls, name: str, *, seed: int = 0, issues: str | Path = FILE) -> type:
+    def for_plugin(
+        cls, name: str, *, seed: int = 0, issues: str | Path = FILE, level: Level | Literal["all"] = "all"
+    ) -> type:
         """A class with a test per case, each run in a process of its own with a deadline.
 
         Args:
             name: the plugin's name.
             seed: what all randomness comes from.
             issues: the file of known issues; a relative path is relative to pytest's working directory.
+            level: which cases, as for ``kernel conformance run``.
         """
         known = read_issues(Path(issues))
 
@@ -41,7 +44,8 @@ class KindSuite:
             issue = known.get(one.id)
             _conclude(outcome if issue is None else issue.judge(outcome, date.today()))  # noqa: DTZ011 - as in the file
 
-        tests = {f"test_{one.id.replace('-', '_')}": _test(name, one, seed, judge) for one in cases_for(cls.kind)}
+        chosen = [one for one in cases_for(cls.kind) if level in {"all", one.gate.level}]
+        tests = {f"test_{one.id.replace('-', '_')}": _test(name, one, seed, judge) for one in chosen}
         return type(f"Test{cls.__name__}", (_OnBench,), tests)
 
 

@@ -171,7 +171,7 @@ def test_a_broker_that_answers_nothing_is_given_up_by_the_deadline(make_app, mon
 
 def test_a_broker_that_cannot_be_opened_is_an_operational_error(make_app, monkeypatch, pauses) -> None:
     app = make_app()
-    kind = type(app.client.services._make_broker())
+    kind = type(app.client.services._make("broker_transport_options"))
 
     def refuse(self, deadline):
         raise AWAY

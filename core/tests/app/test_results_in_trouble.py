@@ -281,10 +281,8 @@ def test_a_backend_that_opens_later_is_waited_for(app, monkeypatch):
 def test_publishing_to_a_silent_broker_ends_in_time(make_app):
     app = make_app(broker_connection_timeout=0.5)
     services = app.client.services
-    services._made = Door(silent)
-    services._made.capabilities = app.client.services._drivers.broker(
-        services.broker_url, "broker_transport_options"
-    ).capabilities
+    door = services._made["broker_transport_options"] = Door(silent)
+    door.capabilities = services._drivers.broker(services.broker_url, "broker_transport_options").capabilities
     told, gate = [], threading.Barrier(10)
 
     def call():

@@ -5,7 +5,16 @@ import pytest
 from kernel import Kernel
 from kernel.app.worker import Worker
 from kernel.contracts.capabilities import BrokerCaps, Limits, PoolCaps
-from kernel.engine.requirements import Requirement, broker_requirements, check, check_broker, check_pool, check_reach
+from kernel.engine.requirements import (
+    Requirement,
+    broker_requirements,
+    call_requirements,
+    check,
+    check_broker,
+    check_control,
+    check_pool,
+    check_reach,
+)
 from kernel.errors import PluginError
 from kernel.model.config import Config
 from kernel.model.options import TaskOptions
@@ -32,8 +41,7 @@ BROKER = [
     (Config(task_queue_max_priority=10), (), "priority", "task_queue_max_priority = 10"),
     (Config(task_default_priority=0), (), "priority", "task_default_priority = 0"),
     (Config(task_inherit_parent_priority=True), (), "priority", "task_inherit_parent_priority"),
-    (Config(worker_send_task_events=True), (), "fanout", "worker_send_task_events"),
-    (Config(task_send_sent_event=True), (), "fanout", "task_send_sent_event"),
+    (Config(result_backend="rpc://"), (), "fanout", "result_backend = 'rpc://'"),
     (Config(), (QueueSpec("hi", max_priority=9),), "priority", "queue 'hi' with max_priority = 9"),
     (Config(), (QueueSpec("t", temporary=True),), "fanout", "temporary queue 't'"),
     (Config(), (QueueSpec("t", ttl_s=0.0),), "ttl", "queue 't' with ttl_s = 0.0"),
@@ -62,8 +70,31 @@ def test_a_broker_without_it_is_refused_and_one_with_it_is_not(config, queues, c
     check_broker("broker.zoo", ALL, config, topology(*queues))
 
 
+@pytest.mark.parametrize(
+    ("config", "said", "cure"),
+    [
+        (Config(worker_send_task_events=True), "worker_send_task_events = True (-E)", "name one in control_url"),
+        (Config(task_send_sent_event=True), "task_send_sent_event = True", "name one in control_url"),
+        (Config(control_url="zoo://"), "control_url", "leave it out"),
+    ],
+)
+def test_events_need_a_broker_with_fanout_beside_the_other_or_the_same(config, said, cure):
+    error = refusal(check_control, "broker.zoo", BrokerCaps(), config)
+    assert said in str(error)
+    assert cure in error.cure
+    check_control("broker.zoo", BrokerCaps(fanout=True), config)
+    check_broker("broker.main", BrokerCaps(), config, topology())
+
+
+@pytest.mark.parametrize(("option", "capability"), [("priority", "priority"), ("group", "fifo_group")])
+def test_options_that_a_task_declares(option, capability):
+    (need,) = call_requirements({"a": {}, "b": {option: 7}, "c": {"priority": 0}})
+    assert (need.capability, need.because) == (capability, f"task 'b' with {option} = 7")
+
+
 def test_the_defaults_need_nothing():
     check_broker("broker.zoo", BrokerCaps(), Config(), topology())
+    check_control("broker.zoo", BrokerCaps(), Config())
     check_pool("pool.zoo", PoolCaps(), Config(), [TaskOptions("t")])
 
 

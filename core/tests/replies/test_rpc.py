@@ -363,7 +363,7 @@ def test_what_rpc_cannot_take_is_refused(broker_url, monkeypatch):
 
 
 def test_a_broker_without_reply_queues_is_refused(app, add, monkeypatch):
-    broker = type(app.client.services._make_broker())
+    broker = type(app.client.services._make("broker_transport_options"))
     caps = replace(app.client.services.broker_caps, fanout=False)
     monkeypatch.setattr(broker, "capabilities", lambda self: caps)
     for attempt in (lambda: add.delay(1, 1), lambda: app.AsyncResult("x").get(timeout=1), lambda: start_worker(app)):

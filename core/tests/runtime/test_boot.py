@@ -4,7 +4,7 @@ import pytest
 
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
-from kernel.runtime.boot import EMBEDDED_URL, urls
+from kernel.runtime.urls import EMBEDDED_URL, urls
 
 
 @pytest.mark.parametrize(

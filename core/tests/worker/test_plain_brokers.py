@@ -93,8 +93,42 @@ def test_where_every_delivery_counts_some_more_are_allowed(stage, limit):
     assert "delivered 4 times" in kept.dead_reason
 
 
-def test_too_many_that_wait_here_stop_the_node_from_taking_more(stage, limit, monkeypatch):
+def test_what_cannot_be_given_back_with_a_delay_is_published_with_one(stage, limit):
     limit(nack_delay=False)
+    stage.start()
+    due = time.time() + 1.5
+    task_id = stage.send("late", (), eta=datetime.fromtimestamp(due, UTC).isoformat())
+    until(lambda: stage.depth().delayed == 1, what="a delayed message")
+    assert not stage.depth().in_flight
+    begun(stage, task_id)
+    assert time.time() >= due
+    PuppetPool.made.report(task_id)
+    until(stage.settled)
+
+
+def test_without_any_delay_a_message_takes_its_turn_here_and_then_goes_to_the_end(stage, limit, monkeypatch):
+    limit(nack_delay=False, delay=False)
+    monkeypatch.setattr("kernel.engine.postpone.TURN_S", 0.2)
+    monkeypatch.setattr("kernel.runtime.consumer._MOST_WAITING", 2)
+    weather = stage.storm()
+    stage.start()
+    due = time.time() + 3.0
+    later = datetime.fromtimestamp(due, UTC).isoformat()
+    far = [stage.send("late", (), eta=later) for _ in range(6)]
+    behind = stage.send("late", ())
+    begun(stage, behind)
+    assert time.time() < due
+    PuppetPool.made.report(behind)
+    assert "publish" in weather.calls  # copies
+    for task_id in far:
+        assert begun(stage, task_id).payload.attempt == 1
+        assert time.time() >= due
+        PuppetPool.made.report(task_id)
+    until(stage.settled)
+
+
+def test_too_many_that_wait_here_stop_the_node_from_taking_more(stage, limit, monkeypatch):
+    limit(nack_delay=False, delay=False)
     monkeypatch.setattr("kernel.runtime.consumer._MOST_WAITING", 2)
     stage.start()
     soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()

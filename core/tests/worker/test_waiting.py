@@ -74,7 +74,7 @@ def test_a_broker_without_delays_leaves_the_waiting_to_the_node(site, ran, monke
     from dataclasses import replace
 
     monkeypatch.setattr(memory_broker.MemoryBroker, "capabilities", lambda self: NO_DELAY)
-    NO_DELAY = replace(memory_broker.CAPS, nack_delay=False)
+    NO_DELAY = replace(memory_broker.CAPS, nack_delay=False, delay=False)
     site.start()
     site.send("early", (), eta=at(3600))
     until(lambda: len(site.node.desk.waiting) == 1)

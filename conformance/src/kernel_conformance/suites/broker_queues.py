@@ -1,6 +1,7 @@
 """Brokers: declaring queues, their names, counting and purging them."""
 
 import threading
+from typing import Any
 
 from kernel.contracts import Broker
 from kernel.errors import Code, DriverError
@@ -54,11 +55,12 @@ class QueuesSuite(BrokerCase):
         Broken by: silently keeping the old properties, deleting and creating anew.
         """
         broker = self.broker()
-        queue = self.queue(broker, lease_s=self.lease_s * 10)
+        before, after = self._contradiction()
+        queue = self.queue(broker, **before)
         self.send(broker, self.message(queue))
         with self.raises(Code.CONFLICT):
-            broker.declare([QueueSpec(queue, lease_s=self.lease_s * 20)], self.soon())
-        broker.declare([QueueSpec(queue, lease_s=self.lease_s * 10)], self.soon())
+            broker.declare([QueueSpec(queue, **after)], self.soon())
+        broker.declare([QueueSpec(queue, **before)], self.soon())
         self.drain(broker, queue)
         self.judge()
 
@@ -162,6 +164,16 @@ class QueuesSuite(BrokerCase):
         except DriverError as error:
             assert error.code is Code.EXHAUSTED, f"a second purge gives {error.code}"  # noqa: PT017 - it may also work
             assert error.retry_after, "EXHAUSTED does not say when to come back"  # noqa: PT017 - as above
+
+    def _contradiction(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Two ways to declare a queue that cannot both be right, of what the broker claims."""
+        if self.caps.lease:
+            return {"lease_s": self.lease_s * 10}, {"lease_s": self.lease_s * 20}
+        if self.caps.ttl:
+            return {"ttl_s": 600.0}, {"ttl_s": 1200.0}
+        if self.caps.priority:
+            return {"max_priority": 3}, {"max_priority": 5}
+        return {"durable": True}, {"durable": False}
 
     def _declared(self, broker: Broker, name: str) -> bool:
         """Whether the broker takes the name; it must be INVALID otherwise."""

@@ -13,7 +13,7 @@ from kernel.app.node_name import node_name
 from kernel.app.settings import Settings
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
-from kernel.engine.requirements import check_broker, check_pool, check_reach
+from kernel.engine.requirements import call_requirements, check, check_broker, check_control, check_pool, check_reach
 from kernel.engine.topology import queue_spec
 from kernel.errors import ImproperlyConfigured, QueueNotFound, SecurityError
 from kernel.errors.near import did_you_mean
@@ -190,6 +190,9 @@ class Worker:
             check_reach(plugin, limits, pool, caps)
         provided = services.plugins.broker(services.broker_url.partition(":")[0])
         check_broker(provided.plugin, services.broker_caps, self.config, services.topology)
+        declared = {name: task.prepared.call for name, task in self.app.tasks.items()}
+        check(provided.plugin, services.broker_caps.claimed(), call_requirements(declared))
+        check_control(*services.control, self.config)
 
 
 def _reject_unknown(options: Mapping[str, object]) -> None:

@@ -18,6 +18,8 @@ class Limits:
     max_lease_s: float | None = None
     max_priority: int | None = None
     name_pattern: str = r"[^\x00-\x1f\x7f]{1,255}"
+    ack_window_s: float = 0.0
+    """How long after an ok ACK a server that is killed may have forgotten it, so that the message comes once more."""
     in_process: bool = False
     """Everything is kept in this process: another one, a forked child too, sees a store of its own."""
     granularity_s: float = 0.01

@@ -54,6 +54,20 @@ def check_broker(plugin: str, caps: BrokerCaps, config: Config, topology: Topolo
         _check_limits(plugin, caps.limits, queue)
 
 
+def check_control(plugin: str, caps: BrokerCaps, config: Config) -> None:
+    """Refuse a broker for events and remote control that cannot carry what settings ask for.
+
+    Args:
+        plugin: of ``control_url``, else of ``broker_url``.
+        caps: what it claims.
+        config: the settings.
+
+    Raises:
+        PluginError: E107.
+    """
+    check(plugin, caps.claimed(), _event_settings(config))
+
+
 def check_pool(plugin: str, caps: PoolCaps, config: Config, tasks: Iterable[TaskOptions] = ()) -> None:
     """Refuse a pool that cannot enforce the limits that settings and tasks set.
 
@@ -97,7 +111,6 @@ def check(plugin: str, claimed: frozenset[str], requirements: Iterable[Requireme
 def broker_requirements(config: Config, topology: Topology) -> Iterator[Requirement]:
     """What settings, queues and static routes need of a broker."""
     yield from _priority_settings(config)
-    yield from _event_settings(config)
     if (config.result_backend or "").partition(":")[0] == "rpc":
         yield REPLY_QUEUES
     for queue in topology.queues.values():
@@ -138,10 +151,15 @@ def _priority_settings(config: Config) -> Iterator[Requirement]:
 
 
 def _event_settings(config: Config) -> Iterator[Requirement]:
+    cure = "turn events off"
+    if config.control_url is None:
+        cure = "name one in control_url, beside it, or turn events off"
+    else:
+        yield Requirement("fanout", "control_url", "leave it out")
     if config.worker_send_task_events:
-        yield Requirement("fanout", "worker_send_task_events = True (-E)", "turn events off")
+        yield Requirement("fanout", "worker_send_task_events = True (-E)", cure)
     if config.task_send_sent_event:
-        yield Requirement("fanout", "task_send_sent_event = True", "turn events off")
+        yield Requirement("fanout", "task_send_sent_event = True", cure)
 
 
 def _queue_needs(queue: QueueSpec) -> Iterator[Requirement]:
@@ -173,6 +191,15 @@ def _route_needs(routes: Any) -> Iterator[Requirement]:
             if value is not None:
                 because = f"the route of {pattern!r} in task_routes with {option} = {value!r}"
                 yield Requirement(capability, because, f"take {option} off the route")
+
+
+def call_requirements(declared: Mapping[str, Mapping[str, Any]]) -> Iterator[Requirement]:
+    """What the options that tasks declare for their calls need of a broker; options by task name."""
+    for task, options in declared.items():
+        for option, capability in _ROUTE_OPTIONS.items():
+            value = options.get(option)
+            if value:  # priority 0 is what every broker gives
+                yield Requirement(capability, f"task {task!r} with {option} = {value!r}", f"take {option} off the task")
 
 
 def _static_routes(routes: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:

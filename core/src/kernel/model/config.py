@@ -59,6 +59,10 @@ class Config:
         None, "URL, list or ';'-joined list; None is the embedded SQLite broker", secret=True
     )
     broker_transport_options: Mapping[str, Any] = _setting({}, "options of the broker plugin")
+    control_url: str | None = _setting(
+        None, "URL of a second broker for events and remote control; None is the same one", secret=True
+    )
+    control_transport_options: Mapping[str, Any] = _setting({}, "options of that broker's plugin")
     broker_connection_timeout: float = _setting(4.0, "seconds to connect, and for one publish to be confirmed")
     broker_connection_retry: bool = _setting(True, "reconnect after a loss")
     broker_connection_retry_on_startup: bool | None = _setting(None, "the same at start; None follows the above")

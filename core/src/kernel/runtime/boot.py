@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from dataclasses import fields
+from functools import partial
 from types import MappingProxyType
 
 from kernel.contracts.backend import ResultBackend
@@ -16,11 +17,10 @@ from kernel.contracts.serializer import DecodeLimits
 from kernel.engine.codec import Codec
 from kernel.engine.records import Records
 from kernel.engine.reply_document import ReplyDocuments
-from kernel.engine.requirements import REPLY_QUEUES, check
+from kernel.engine.requirements import REPLY_QUEUES, check, check_control
 from kernel.engine.result_formats import ResultFormats
 from kernel.engine.routing import RouteResolver
 from kernel.engine.topology import build_topology
-from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.topology import Topology
 from kernel.runtime.drivers import DriverFactory, check_reply_url, scheme_of
@@ -32,12 +32,7 @@ from kernel.runtime.process_name import client_name
 from kernel.runtime.publisher import Defaults, Emit, Publisher
 from kernel.runtime.reply_backend import SCHEME, ReplyBackend
 from kernel.runtime.routers import named_routers, with_routers
-
-EMBEDDED_URL = "sqlite:///kernel.sqlite3"
-"""Broker and result backend when nothing is configured: one file in the working directory."""
-
-DISABLED = frozenset({"disabled", "disabled://"})
-"""Values of ``result_backend`` that turn results off, also beside the embedded broker (features.md 2.9)."""
+from kernel.runtime.urls import urls
 
 
 class Services:
@@ -81,8 +76,11 @@ class Services:
         self.emit: Emit | None = None
         self.reads_results = False
         self._drivers = DriverFactory(config, plugins, node, ResultFormats(self.result_codec, config.result_serializer))
-        self._made: Broker | None = None
-        self._broker = Opening(self._make_broker, "broker")
+        self._made: dict[str, Broker] = {}
+        self._broker = Opening(partial(self._make, "broker_transport_options"), "broker")
+        self._control = self._broker
+        if config.control_url is not None:
+            self._control = Opening(partial(self._make, "control_transport_options"), "broker of control_url")
         self._backend = Opening(self._make_backend, "result backend")
         self._replies: ReplyBackend | None = None
         self._publisher: Publisher | None = None
@@ -106,7 +104,19 @@ class Services:
     @property
     def broker_caps(self) -> BrokerCaps:
         """What the broker can do; known without a connection."""
-        return (self._broker.driver or self._make_broker()).capabilities()
+        return (self._broker.driver or self._make("broker_transport_options")).capabilities()
+
+    def open_control(self, deadline: Deadline) -> Broker:
+        """The broker that carries events and remote control: ``control_url``, else the same; raises likewise."""
+        return self._control.get(self._no_later(deadline))
+
+    @property
+    def control(self) -> tuple[str, BrokerCaps]:
+        """The plugin of that broker, and what it can do; known without a connection."""
+        if self.config.control_url is None:
+            return self._drivers.broker_plugin(self.broker_url), self.broker_caps
+        made = self._control.driver or self._make("control_transport_options")
+        return self._drivers.broker_plugin(self.config.control_url), made.capabilities()
 
     def reach(self) -> list[tuple[str, Limits]]:
         """Plugin and limits of the broker and the result backend in use; known without a connection."""
@@ -147,10 +157,16 @@ class Services:
 
     @property
     def publisher(self) -> Publisher:
-        """Publishes calls for this process."""
+        """Publishes calls for this process.
+
+        Raises:
+            PluginError: E107 when settings ask for events that no broker carries.
+        """
         if self._publisher is None:
             with self._lock:
                 if self._publisher is None:
+                    if self.config.task_send_sent_event:
+                        check_control(*self.control, self.config)
                     self._publisher = Publisher(
                         self, middleware=self.plugins.middleware, defaults=self.defaults, emit=self.emit
                     )
@@ -170,8 +186,9 @@ class Services:
         if self._replies is not None:
             self._replies.close(deadline)  # it says goodbye over the broker
         with self._lock:
-            drivers: list[Driver | None] = [self._broker.take(), self._backend.take()]
-            self._made = self._publisher = self._replies = None
+            drivers: list[Driver | None] = [self._broker.take(), self._backend.take(), self._control.take()]
+            self._made.clear()
+            self._publisher = self._replies = None
         for driver in drivers:
             if driver is not None:
                 driver.close(deadline)
@@ -182,8 +199,8 @@ class Services:
         self._pid, parent = os.getpid(), self._pid
         self.node = client_name() if self.node == client_name(parent) else self.node
         self.mailbox = Mailbox(ttl_s=self.records.ttl_s)
-        self._broker.after_fork()
-        self._backend.after_fork()
+        for opening in {id(each): each for each in (self._broker, self._control, self._backend)}.values():
+            opening.after_fork()
         if self._replies is not None and self._replies is not self._backend.driver:
             self._replies.after_fork()
 
@@ -199,11 +216,13 @@ class Services:
         assert self.backend_url is not None
         return self.replies or self._drivers.backend(self.backend_url)
 
-    def _make_broker(self) -> Broker:
+    def _make(self, setting: str) -> Broker:
+        """The broker whose options stand in that setting, not open."""
+        url = self.config.control_url if setting == "control_transport_options" else None
         with self._lock:
-            if self._made is None:
-                self._made = self._drivers.broker(self.broker_url, "broker_transport_options")
-            return self._made
+            if setting not in self._made:
+                self._made[setting] = self._drivers.broker(url or self.broker_url, setting)
+            return self._made[setting]
 
 
 _forkable: "weakref.WeakSet[Services]" = weakref.WeakSet()
@@ -233,7 +252,7 @@ def build_services(config: Config, node: str, *, with_pool: bool = False, mailbo
     broker_url, backend_url = urls(config)
     plugins = load_plugins(
         config.plugins,
-        broker_schemes=[scheme_of(broker_url)],
+        broker_schemes=[scheme_of(url) for url in (broker_url, config.control_url) if url],
         backend_schemes=[scheme_of(backend_url)] if backend_url and scheme_of(backend_url) != SCHEME else [],
         pools=[config.worker_pool] if with_pool else [],
         formats=[*_formats(config), *named_routers(config.task_routes)],
@@ -241,28 +260,6 @@ def build_services(config: Config, node: str, *, with_pool: bool = False, mailbo
     )
     call_hook(plugins, "kernel_configure", config=MappingProxyType(_plain(config)))
     return Services(config, plugins, node, mailbox)
-
-
-def urls(config: Config) -> tuple[str, str | None]:
-    """The broker URL and the backend URL in use (architecture.md 1, "Embedded default").
-
-    Raises:
-        ImproperlyConfigured: for a URL without a scheme.
-    """
-    broker = config.broker_url
-    if isinstance(broker, tuple):
-        broker = ";".join(broker)
-    backend = config.result_backend or None
-    if not broker:
-        broker, backend = EMBEDDED_URL, backend or EMBEDDED_URL
-    if backend in DISABLED:
-        backend = None
-    for name, url in (("broker_url", broker), ("result_backend", backend)):
-        if url and ":" not in url:
-            raise ImproperlyConfigured(
-                f"{name} {url!r} is not a URL", cure="Write it as scheme://…, such as sqlite:///tasks.sqlite3."
-            )
-    return broker, backend
 
 
 def _formats(config: Config) -> list[str]:

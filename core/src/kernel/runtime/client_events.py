@@ -1,10 +1,10 @@
 """Monitoring events of a process that is no worker: ``task-sent``, and what tasks send by hand (wire.md 13)."""
 
+import os
 from collections.abc import Mapping, Sequence
 
-from kernel.contracts.broker import Broker
-from kernel.errors import DriverError
 from kernel.runtime.boot import Services
+from kernel.runtime.control_way import ControlWay
 from kernel.runtime.events import EventDispatcher
 
 
@@ -15,24 +15,17 @@ class ClientEvents:
         services: the broker and the codec.
     """
 
-    up = True
-
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._pid = 0
         self._dispatcher: EventDispatcher | None = None
-
-    @property
-    def broker(self) -> Broker | None:
-        """The broker, None when it cannot be reached."""
-        try:
-            return self._services.broker
-        except DriverError:
-            return None
 
     def emit(self, events: Sequence[Mapping[str, object]]) -> None:
         """Publish events one by one."""
-        if self._dispatcher is None:
+        dispatcher = self._dispatcher
+        if dispatcher is None or self._pid != os.getpid():  # a forked child has a name of its own
             services = self._services
-            self._dispatcher = EventDispatcher(self, services.codec, services.config, services.node)
+            dispatcher = EventDispatcher(ControlWay(services), services.codec, services.config, services.node)
+            self._dispatcher, self._pid = dispatcher, os.getpid()
         for happened in events:
-            self._dispatcher.send(happened)
+            dispatcher.send(happened)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kernel.contracts.broker import Delivery, Settle, SettleKind
 from kernel.contracts.capabilities import BrokerCaps
+from kernel.engine.postpone import GiveBack, Hold, Postponement, SendAgain
 from kernel.engine.quarantine import again, copy_for
 from kernel.runtime.copies import Copies
 from kernel.runtime.endings import Ending, Endings
@@ -62,16 +63,15 @@ class Desk:
         else:
             self.endings.add(ending, settle, tag)
 
-    def postpone(self, delivery: Delivery, delay_s: float) -> None:
-        """Give a delivery back to the broker, to come again in ``delay_s`` seconds, or earlier where it must.
-
-        A broker that counts each delivery as an attempt gets a new message instead: waiting is no attempt.
-        """
-        caps = self.caps
-        longest = caps.limits.max_delay_s
-        seconds = delay_s if longest is None else min(delay_s, longest)
-        if caps.delay and caps.attempts and not caps.uncount:
-            message = again(delivery.message, delivery.message.queue, seconds)
-            self.copies.add(message, Settle(delivery, SettleKind.ACK))
-        else:
-            self.settlement.settle(Settle(delivery, SettleKind.RELEASE, seconds, started=False))
+    def postpone(self, delivery: Delivery, tag: int, how: Postponement, now: float) -> bool:
+        """Let a message wait; whether its lease is to be kept meanwhile. ``tag`` is that lease's."""
+        match how:
+            case Hold(seconds):
+                self.waiting.add(now + seconds, tag, delivery)
+            case SendAgain(seconds):
+                message = again(delivery.message, delivery.message.queue, seconds)
+                self.copies.add(message, Settle(delivery, SettleKind.ACK), tag)
+            case GiveBack(seconds):
+                self.settlement.settle(Settle(delivery, SettleKind.RELEASE, seconds, started=False), tag)
+                return False
+        return True

@@ -6,6 +6,7 @@ Task events are collected and published as one list with the routing key ``task.
 import logging
 import os
 import platform
+import random
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from uuid import uuid4
 
 from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.deadline import Deadline
+from kernel.engine.backoff import reconnect_delay
 from kernel.engine.codec import Codec
 from kernel.errors import DriverError, EncodeError
 from kernel.model.config import Config
@@ -31,10 +33,11 @@ HEARTBEAT_S = 2.0
 _MULTI = "task.multi"
 _BUFFER = 10_000
 _TIMEOUT_S = 1.0
+_IDLE_S = 60.0
 
 
 class Way(Protocol):
-    """The way to the broker; :class:`kernel.runtime.link.Link` of a worker, or the services of any other process."""
+    """The way to the broker: the link of a worker, or a :class:`kernel.runtime.control_way.ControlWay`."""
 
     @property
     def broker(self) -> Broker | None:
@@ -49,13 +52,14 @@ class EventDispatcher:
     """Adds what every event carries, and publishes. Safe in any thread.
 
     Args:
-        link: the way to the broker; while it is down, events are dropped.
+        link: the way to the broker; while it is down, and for a while after a failure, events are dropped.
         codec: encodes with ``event_serializer``.
         config: exchange and serializer.
         hostname: name of this node.
+        background: :meth:`flush` returns at once and a thread publishes, from :meth:`start` to :meth:`close`.
     """
 
-    def __init__(self, link: Way, codec: Codec, config: Config, hostname: str) -> None:
+    def __init__(self, link: Way, codec: Codec, config: Config, hostname: str, *, background: bool = False) -> None:
         self._link = link
         self._codec = codec
         self._serializer = config.event_serializer
@@ -66,6 +70,20 @@ class EventDispatcher:
         self._clock = 0
         self._lock = threading.Lock()
         self.dropped = 0
+        self._failures = 0
+        self._retry_at = 0.0
+        self._timer = Timer("kernel-events", self._flush_in_turn) if background else None
+
+    def start(self) -> None:
+        """Start the thread, if there is to be one."""
+        if self._timer is not None:
+            self._timer.start()
+
+    def close(self) -> None:
+        """End it; what was collected is published first."""
+        if self._timer is not None:
+            self._timer.close()
+            self._flush()
 
     def collect(self, happened: Mapping[str, object]) -> None:
         """Keep a task event for the next :meth:`flush`; of a long backlog the oldest are dropped."""
@@ -73,6 +91,18 @@ class EventDispatcher:
 
     def flush(self) -> None:
         """Publish what was collected."""
+        if not self._buffer:
+            return
+        if self._timer is None:
+            self._flush()
+        else:
+            self._timer.hurry()
+
+    def _flush_in_turn(self) -> float:
+        self._flush()
+        return _IDLE_S
+
+    def _flush(self) -> None:
         if not self._buffer:
             return
         batch = []
@@ -92,30 +122,47 @@ class EventDispatcher:
         return {**common, **happened}
 
     def _publish(self, payload: object, key: str, count: int) -> None:
-        broker = self._link.broker
-        if not self._link.up or broker is None or not broker.capabilities().exchanges:
+        if not self._link.up or time.monotonic() < self._retry_at:
             self.dropped += count
+            return
+        broker = self._link.broker
+        if broker is None or not _carries_events(broker):
+            self._failed(count)
             return
         try:
-            encoded = self._codec.encode(payload, self._serializer, None)
-            item = Outgoing(
-                queue="",
-                body=encoded.body,
-                headers={"hostname": self._hostname},
-                id=str(uuid4()),
-                content_type=encoded.content_type,
-                content_encoding=encoded.content_encoding,
-                exchange=self._exchange,
-                routing_key=key,
-                persistent=False,
-            )
-            results = broker.publish([item], Deadline.after(_TIMEOUT_S))
+            results = broker.publish([self._message(payload, key)], Deadline.after(_TIMEOUT_S))
         except (DriverError, EncodeError) as error:
             logger.debug("%d events were dropped: %s", count, error)
-            self.dropped += count
+            self._failed(count)
             return
+        self._failures = 0
         if not results[0].ok:
             self.dropped += count
+
+    def _failed(self, count: int) -> None:
+        """A monitor may miss something; nobody is to wait for it again and again."""
+        self.dropped += count
+        self._failures += 1
+        self._retry_at = time.monotonic() + reconnect_delay(self._failures, random.uniform)
+
+    def _message(self, payload: object, key: str) -> Outgoing:
+        encoded = self._codec.encode(payload, self._serializer, None)
+        return Outgoing(
+            queue="",
+            body=encoded.body,
+            headers={"hostname": self._hostname},
+            id=str(uuid4()),
+            content_type=encoded.content_type,
+            content_encoding=encoded.content_encoding,
+            exchange=self._exchange,
+            routing_key=key,
+            persistent=False,
+        )
+
+
+def _carries_events(broker: Broker) -> bool:
+    caps = broker.capabilities()
+    return caps.fanout or caps.exchanges
 
 
 class Heart:

@@ -10,6 +10,7 @@ from kernel.contracts.broker import Delivery, Settle, SettleKind
 from kernel.engine.admit import Expired, Later, Malformed, Rules, Run, Unknown, Verdict, admit
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.codec import Codec
+from kernel.engine.postpone import postponement
 from kernel.errors import CodecError, InvalidTaskError, NotRegistered, TaskRevokedError, WorkerLostError
 from kernel.model import states
 from kernel.model.message import read_body
@@ -23,9 +24,6 @@ logger = logging.getLogger("kernel.worker")
 
 _SLACK = 3
 """A broker that cannot take attempts back has counted deliveries that never began, too: at every shutdown, say."""
-
-HOLD_S = 1.0
-"""A message due within this time waits here; one due later goes back to the broker with a delay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +95,20 @@ class Intake:
         """Admit messages that waited here until now; their leases are watched already."""
         now = time.time()
         for tag, delivery in due:
-            if not self._sorted(tag, delivery, now):
+            if not self._sorted(tag, delivery, now, held=True):
                 self._desk.leases.forget(tag)
 
-    def _sorted(self, tag: int, delivery: Delivery, now: float) -> bool:
+    def _sorted(self, tag: int, delivery: Delivery, now: float, *, held: bool = False) -> bool:
         """:meth:`_sort`; nothing that a message contains may end the node, not even by a defect of ours."""
         try:
-            return self._sort(tag, delivery, now)
+            return self._sort(tag, delivery, now, held=held)
         except Exception as error:
             logger.exception("Message %r could not be looked at and is quarantined", delivery.message.id)
             reason = f"it could not be looked at: {type(error).__name__}: {error}"
             self._desk.settle(Settle(delivery, SettleKind.REJECT, reason=reason, started=False))
             return False
 
-    def _sort(self, tag: int, delivery: Delivery, now: float) -> bool:
+    def _sort(self, tag: int, delivery: Delivery, now: float, *, held: bool) -> bool:
         """Carry out the verdict on one message; whether its lease must be kept from now on."""
         headers = delivery.message.headers or {}
         verdict: Verdict
@@ -124,7 +122,8 @@ class Intake:
             listed = self._tasks[verdict.task]
             return self._run(Entry(tag, delivery, headers, verdict, listed.options, received_at=now), listed)
         if isinstance(verdict, Later):
-            return self._wait(tag, delivery, verdict.delay_s, now)
+            how = postponement(verdict.delay_s, self._desk.caps, held=held)
+            return self._desk.postpone(delivery, tag, how, now)
         self._refuse(delivery, headers, verdict)
         return False
 
@@ -141,13 +140,6 @@ class Intake:
             self._desk.settlement.ready(entry)
             return True
         self._desk.settlement.begin(entry)
-        return False
-
-    def _wait(self, tag: int, delivery: Delivery, delay_s: float, now: float) -> bool:
-        if delay_s <= HOLD_S or not self._desk.caps.nack_delay:
-            self._desk.waiting.add(now + delay_s, tag, delivery)
-            return True
-        self._desk.postpone(delivery, delay_s)
         return False
 
     def _refuse(self, delivery: Delivery, headers: Mapping[str, Any], verdict: Expired | Unknown | Malformed) -> None:

@@ -18,6 +18,7 @@ from kernel.model.topology import QueueSpec
 from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.boot import Services
 from kernel.runtime.consumer import ConsumerLoop
+from kernel.runtime.control_way import ControlWay
 from kernel.runtime.copies import Copies
 from kernel.runtime.desk import Desk
 from kernel.runtime.endings import Endings
@@ -97,7 +98,7 @@ class Node:
         self._link = Link(services, _queue_specs(services, options.queues), options.queues, _link_policy(config))
         self._leases = LeaseKeeper(self._link, self._inbox)
         self.ledger = Ledger()
-        events = EventDispatcher(self._link, services.codec, config, options.hostname)
+        events = self._events = self._make_events()
         self._heart = Heart(events, self.ledger, config.namespace) if options.heartbeat else None
         self.desk = self._make_desk(tasks, events if options.task_events else None)
         catalogue = _catalogue(tasks, config, options.hostname)
@@ -143,6 +144,7 @@ class Node:
             if self.shutdown.level is not Level.RUN:
                 return
         self._leases.start()
+        self._events.start()
         self.pool.start()
         if self._heart is not None:
             self._heart.start()
@@ -208,6 +210,12 @@ class Node:
             logger.error("%d deliveries could not be settled; they come back when their leases end.",
                          len(self.desk.settlement))  # fmt: skip
 
+    def _make_events(self) -> EventDispatcher:
+        """Over the link, or over a connection of its own, whose outages are not to hold the main loop up."""
+        services, apart = self._services, self._services.config.control_url is not None
+        way = ControlWay(services) if apart else self._link
+        return EventDispatcher(way, services.codec, services.config, self._options.hostname, background=apart)
+
     def _make_desk(self, tasks: Mapping[str, RunnableTask], events: EventDispatcher | None) -> Desk:
         settlement = Settlement(self._link, self._leases)
         hostname = self._options.hostname
@@ -229,6 +237,7 @@ class Node:
     def _close(self) -> None:
         if self._heart is not None:
             self._heart.close()
+        self._events.close()
         self._leases.close()
         self._link.close(release=True)
 

@@ -117,6 +117,7 @@ class Publisher:
         config = wiring.config
         self._wiring = wiring
         self._config = config
+        self._warned: set[str] = set()
         self._replies = wiring.replies if wiring.reads_results else None
         self._zone = app_zone(config.timezone, config.enable_utc)
         self._defaults = defaults
@@ -202,6 +203,8 @@ class Publisher:
         place: Place,
     ) -> Parcel:
         config, codec, caps = self._config, self._wiring.codec, self._wiring.broker_caps
+        if options.get("priority") and not caps.priority:
+            self._warn_of_priority(call.task)
         serializer = options.get("serializer") or config.task_serializer
         if serializer in codec.hiding:
             headers["argsrepr"] = headers["kwargsrepr"] = HIDDEN
@@ -232,6 +235,12 @@ class Publisher:
             properties=options.get("properties") or {},
         )
         return Parcel(item, place.specs, headers)
+
+    def _warn_of_priority(self, task: str) -> None:
+        """Once for each task: a retry carries the priority of its message along, wherever that came from."""
+        if task not in self._warned:
+            self._warned.add(task)
+            logger.warning("Priorities of %s have no effect: the broker has none", task)
 
     def _policy_of(self, options: CallOptions) -> PublishPolicy:
         if not options.get("retry", self._config.task_publish_retry):

@@ -1,0 +1,189 @@
+"""Between a message of the kernel and what is on the wire (wire.md 1).
+
+What AMQP has a place for stands there, so that a Celery client or worker reads it. What it has no place for, such as
+why a message was rejected, stands in the one header ``x-kernel``, which is written only when there is something to say.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kernel.contracts import Outgoing
+from plugin_broker_amqp.frames import Delivered
+from plugin_broker_amqp.properties import Properties, identity_of
+from plugin_broker_amqp.tables import BadTable
+
+MARKS: Final = "x-kernel"
+NATIVE: Final = ("type", "user_id", "app_id", "cluster_id", "timestamp")
+"""Properties a caller may give that AMQP has a place for."""
+
+_OF_SERVER: Final = frozenset({"x-death", "x-delivery-count", "x-acquired-count"})
+_DEATH_OF_SERVER: Final = re.compile(r"x-(?:first|last)-death-(?:exchange|queue|reason)")
+_COPIES: Final = ("CC", "BCC")
+_DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
+_BITS: Final = re.compile(r"(?:[01]\.){28}")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the header ``x-kernel`` says.
+
+    Attributes:
+        attempts: deliveries before the message was sent again with a delay.
+        expires: Unix time after which it is not delivered any more; for delayed messages, whose own expiration would
+            end the delay early.
+        dead_reason: why it was rejected.
+        dead_queue: where.
+    """
+
+    attempts: int = 0
+    expires: float | None = None
+    dead_reason: str | None = None
+    dead_queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A delivered message: what was published, what is marked on it, and how often the server says it came back."""
+
+    message: Outgoing
+    marks: Marks
+    returns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Envelopes:
+    """Seals and opens.
+
+    Args:
+        celery: whether Celery's clients and workers use the same queues (namespace ``celery``).
+        namespace: first part of the names of the delay queues.
+    """
+
+    celery: bool
+    namespace: str
+
+    def seal(self, item: Outgoing, wire_key: str, marks: Marks = Marks(), *, to_exchange: bool = False) -> Properties:
+        """The properties of a message that is published with ``wire_key``.
+
+        Raises:
+            BadTable: for a header or property that cannot be sent.
+        """
+        headers = dict(item.headers)
+        _check_reserved(item)
+        said = self._said(item, wire_key, marks, to_exchange=to_exchange)
+        if said:
+            headers[MARKS] = said
+        natives = {name: item.properties[name] for name in NATIVE if name in item.properties}
+        return Properties(
+            content_type=item.content_type,
+            content_encoding=item.content_encoding,
+            headers=headers,
+            delivery_mode=2 if item.persistent else 1,
+            priority=(item.priority or 0) if self.celery else item.priority,
+            correlation_id=item.correlation_id,
+            reply_to=item.reply_to,
+            expiration=None if item.ttl_s is None or marks.expires is not None else str(round(item.ttl_s * 1000)),
+            message_id=None if item.headers.get("id") == item.id else item.id,
+            **natives,
+        )
+
+    def open(self, queue: str, delivered: Delivered, properties: Properties, body: bytes) -> Opened:
+        """What a delivery brought from ``queue``; whatever another client wrote, there is a message."""
+        headers = properties.headers or {}
+        said = headers.get(MARKS)
+        said = said if isinstance(said, dict) else {}
+        marks = self._marks(said, headers)
+        expiration = properties.expiration
+        message = Outgoing(
+            queue=queue,
+            body=body,
+            headers={name: value for name, value in headers.items() if not _is_servers(name)},
+            id=identity_of(properties),
+            content_type=properties.content_type or "",
+            content_encoding=properties.content_encoding or "utf-8",
+            priority=properties.priority,
+            ttl_s=int(expiration) / 1000 if expiration is not None and expiration.isdecimal() else None,
+            exchange=self._exchange(said, delivered),
+            routing_key=_text(said, "key", _BITS.sub("", delivered.routing_key, count=1)),
+            correlation_id=properties.correlation_id,
+            reply_to=properties.reply_to,
+            persistent=properties.delivery_mode == 2,  # noqa: PLR2004 - 2 is persistent (wire.md 1.2)
+            properties=_properties(said, properties),
+        )
+        count = headers.get("x-delivery-count")
+        return Opened(message, marks, count if isinstance(count, int) else 0)
+
+    def _said(self, item: Outgoing, wire_key: str, marks: Marks, *, to_exchange: bool) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        if item.routing_key != wire_key and (item.routing_key or not self.celery):
+            said["key"] = item.routing_key
+        if item.exchange and not to_exchange:
+            said["exchange"] = item.exchange
+        custom = {name: value for name, value in item.properties.items() if name not in NATIVE}
+        if custom:
+            said["properties"] = custom
+        for name in ("attempts", "expires", "dead_reason", "dead_queue"):
+            value = getattr(marks, name)
+            if value:
+                said[name] = value
+        return said
+
+    def _marks(self, said: Mapping[str, Any], headers: Mapping[str, Any]) -> Marks:
+        attempts, expires = said.get("attempts"), said.get("expires")
+        reason, queue = said.get("dead_reason"), said.get("dead_queue")
+        if not isinstance(queue, str):
+            reason, queue = self._death(headers.get("x-death"))
+        return Marks(
+            attempts=attempts if isinstance(attempts, int) else 0,
+            expires=expires if isinstance(expires, float) else None,
+            dead_reason=reason if isinstance(reason, str) else None,
+            dead_queue=queue,
+        )
+
+    def _death(self, deaths: object) -> tuple[str | None, str | None]:
+        """Why and where the server itself dead-lettered it last, delay queues aside."""
+        for death in deaths if isinstance(deaths, list) else ():
+            if isinstance(death, dict) and isinstance(queue := death.get("queue"), str) and not self._delays(queue):
+                return death.get("reason"), queue
+        return None, None
+
+    def _exchange(self, said: Mapping[str, Any], delivered: Delivered) -> str:
+        came_by = "" if self._delays(delivered.exchange) else delivered.exchange
+        return _text(said, "exchange", came_by)
+
+    def _delays(self, name: str) -> bool:
+        return name.startswith(f"{self.namespace}_delayed_")
+
+
+def _check_reserved(item: Outgoing) -> None:
+    """What the server would act on, and close the channel over, with every other message of its batch.
+
+    Raises:
+        BadTable: saying what.
+    """
+    if MARKS in item.headers:
+        raise BadTable(f"the header {MARKS!r} belongs to the broker")
+    for name in _COPIES:
+        copies = item.headers.get(name, [])
+        if not isinstance(copies, (list, tuple)) or not all(isinstance(one, str) for one in copies):
+            raise BadTable(f"the header {name!r} is a list of routing keys to RabbitMQ, not {copies!r}")
+    if (item.reply_to or "").startswith(_DIRECT_REPLY):
+        raise BadTable(f"reply_to={item.reply_to!r} needs a consumer that this broker does not have")
+
+
+def _is_servers(name: str) -> bool:
+    return name == MARKS or name in _OF_SERVER or _DEATH_OF_SERVER.fullmatch(name) is not None
+
+
+def _text(said: Mapping[str, Any], name: str, otherwise: str) -> str:
+    found = said.get(name)
+    return found if isinstance(found, str) else otherwise
+
+
+def _properties(said: Mapping[str, Any], properties: Properties) -> dict[str, Any]:
+    custom = said.get("properties")
+    found = dict(custom) if isinstance(custom, dict) else {}
+    found |= {name: value for name in NATIVE if (value := getattr(properties, name)) is not None}
+    return found

@@ -1,0 +1,109 @@
+"""The basic properties of a message, and the content header frame that carries them."""
+
+from dataclasses import dataclass, fields
+from struct import Struct, error
+from typing import Any, Final
+
+from plugin_broker_amqp.tables import BadTable, pack_table, short_text, unpack_table
+
+BASIC: Final = 60
+_HEAD: Final = Struct(">HHQH")
+_TEXT, _TABLE, _OCTET, _LONGLONG = "text", "table", "octet", "longlong"
+_KINDS: Final = {"headers": _TABLE, "delivery_mode": _OCTET, "priority": _OCTET, "timestamp": _LONGLONG}
+_STAMP: Final = Struct(">Q")
+
+
+@dataclass(slots=True)
+class Properties:
+    """In the order of the wire; None is absent. ``expiration`` is text of milliseconds.
+
+    ``headers`` is None, too, when what another client wrote there is no table; ``broken`` says why then.
+    """
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    headers: dict[str, Any] | None = None
+    delivery_mode: int | None = None
+    priority: int | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    expiration: str | None = None
+    message_id: str | None = None
+    timestamp: int | None = None
+    type: str | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+    cluster_id: str | None = None
+    broken: str = ""
+
+
+_LAYOUT: Final = tuple(
+    (one.name, _KINDS.get(one.name, _TEXT), 1 << (15 - index)) for index, one in enumerate(fields(Properties)[:14])
+)
+
+
+def pack_header(properties: Properties, body_size: int) -> bytes:
+    """The payload of a content header frame.
+
+    Raises:
+        BadTable: for a value that does not fit.
+    """
+    flags = 0
+    parts = [b""]
+    for name, kind, flag in _LAYOUT:
+        value = getattr(properties, name)
+        if value is not None:
+            flags |= flag
+            parts.append(_packed(kind, value, name))
+    parts[0] = _HEAD.pack(BASIC, 0, body_size, flags)
+    return b"".join(parts)
+
+
+def body_size(payload: bytes) -> int:
+    """How many bytes of body follow a content header."""
+    return int(_HEAD.unpack_from(payload)[2])
+
+
+def unpack_header(payload: bytes) -> Properties:
+    """What a content header says; never an error, whatever another client has written."""
+    found = Properties()
+    try:
+        flags, offset = _HEAD.unpack_from(payload)[3], _HEAD.size
+        for name, kind, flag in _LAYOUT:
+            if flags & flag:
+                value, offset = _unpacked(kind, payload, offset)
+                setattr(found, name, value)
+    except (BadTable, error, IndexError) as problem:
+        found.broken = str(problem)
+    return found
+
+
+def identity_of(properties: Properties) -> str:
+    """The id of a message: its own property, or the task's header, or what replies to it would say."""
+    if properties.message_id is not None:
+        return properties.message_id
+    found = (properties.headers or {}).get("id")
+    return found if isinstance(found, str) else properties.correlation_id or ""
+
+
+def _packed(kind: str, value: Any, name: str) -> bytes:
+    if kind == _TEXT:
+        return short_text(value)
+    if kind == _TABLE:
+        return pack_table(value)
+    try:
+        return bytes((value,)) if kind == _OCTET else _STAMP.pack(value)
+    except (ValueError, TypeError, error) as problem:
+        raise BadTable(f"{name}={value!r} is outside its range") from problem
+
+
+def _unpacked(kind: str, payload: bytes, offset: int) -> tuple[Any, int]:
+    if kind == _TABLE:
+        return unpack_table(payload, offset)
+    if kind == _OCTET:
+        return payload[offset], offset + 1
+    if kind == _LONGLONG:
+        return _STAMP.unpack_from(payload, offset)[0], offset + 8
+    start = offset + 1
+    end = start + payload[offset]
+    return payload[start:end].decode(errors="backslashreplace"), end

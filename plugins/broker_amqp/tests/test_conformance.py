@@ -1,0 +1,3 @@
+from kernel_conformance import BrokerSuite
+
+TestAmqp = BrokerSuite.for_plugin("broker.amqp", level="core")
