@@ -78,7 +78,7 @@ class Config:
     result_backend_always_retry: bool = _setting(True, "retry a failed write or read of a result")
     result_backend_max_retries: float = _setting(float("inf"), "how often")
     result_backend_base_sleep_between_retries_ms: int = _setting(10, "first wait, in milliseconds")
-    result_backend_max_sleep_between_retries_ms: int = _setting(10_000, "longest wait, in milliseconds")
+    result_backend_max_sleep_between_retries_ms: int = _setting(2_000, "longest wait, in milliseconds")
     result_serializer: str = _setting("json", "serializer of results")
     result_accept_content: tuple[str, ...] | None = _setting(None, "like accept_content, for results; None is the same")
     result_compression: str | None = _setting(None, "compressor of stored results")

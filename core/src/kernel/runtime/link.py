@@ -10,7 +10,7 @@ from typing import Protocol
 from kernel.contracts.broker import Broker, Consumer, Delivery, Settle, SettleResult
 from kernel.contracts.capabilities import BrokerCaps
 from kernel.contracts.deadline import Deadline
-from kernel.engine.backoff import reconnect_delay
+from kernel.engine.backoff import FIRST_S, reconnect_delay
 from kernel.errors import Applied, Code, DriverError
 from kernel.model.topology import QueueSpec
 
@@ -90,11 +90,12 @@ class Link:
         Raises:
             DriverError: when the policy says not to try again, or, at start, waiting cannot help.
         """
-        if not self.up and time.monotonic() >= self._retry_at:
+        began = time.monotonic()
+        if not self.up and began >= self._retry_at:
             try:
                 self._connect()
             except DriverError as error:
-                self._failed(error)
+                self._failed(error, began)
         return self.up
 
     def retry_in(self) -> float:
@@ -176,14 +177,16 @@ class Link:
             self._log.info("Connected to the broker again.")
         self.up, self._started, self._proven = True, True, False
 
-    def _failed(self, error: DriverError) -> None:
+    def _failed(self, error: DriverError, began: float) -> None:
         retry = self._policy.retry if self._started else self._policy.retry_at_start
         hopeless = error.code in _HOPELESS and not self._started
         self._failures += 1
         if hopeless or not retry or self._failures > (self._policy.max_retries or self._failures):
             raise error
-        delay = error.retry_after or reconnect_delay(self._failures, random.uniform)
-        self._retry_at = time.monotonic() + delay
+        # Counted from the beginning of the attempt: one that took its whole time-out has waited long enough.
+        now, pause = time.monotonic(), reconnect_delay(self._failures, random.uniform)
+        delay = error.retry_after or max(FIRST_S, pause - (now - began))
+        self._retry_at = now + delay
         self._log.error("Cannot connect to the broker: %s Trying again in %.1f s.", error.one_line(), delay)
 
     def _drop_consumer(self) -> None:
