@@ -1,9 +1,13 @@
 """Options against what a plugin declares."""
 
+from dataclasses import replace
+
 import pytest
 
 from kernel.contracts.manifest import Option
+from kernel.engine.broker_options import OPTION_OF, broker_options
 from kernel.errors import PluginError
+from kernel.model.config import Config
 from kernel.runtime.plugins import check_options
 
 DECLARED = {
@@ -70,3 +74,31 @@ def test_unknown_options_name_the_nearest():
     with pytest.raises(PluginError) as caught:
         check_options("broker.zoo", {}, {"zzz": 3})
     assert caught.value.cure == "Plugin 'broker.zoo' takes no options."
+
+
+BROKERS = frozenset({"heartbeat", "queue_type", "other"})
+
+
+def test_settings_that_are_options_of_the_broker():
+    config = Config(broker_heartbeat=10, task_default_queue_type="quorum", broker_transport_options={"other": 1})
+    found = broker_options("broker.zoo", BROKERS, config)
+    assert found == {"heartbeat": 10, "queue_type": "quorum", "other": 1}
+    assert broker_options("broker.zoo", (), Config()) == {}
+
+
+def test_a_setting_that_the_broker_has_no_option_for_is_refused():
+    with pytest.raises(PluginError, match="broker_login_method = 'EXTERNAL' needs option 'login_method'") as caught:
+        broker_options("broker.zoo", BROKERS, Config(broker_login_method="EXTERNAL"))
+    assert caught.value.code == "E107"
+
+
+def test_what_is_said_twice_must_be_the_same():
+    said = Config(broker_heartbeat=10, broker_transport_options={"heartbeat": 10})
+    assert broker_options("broker.zoo", BROKERS, said) == {"heartbeat": 10}
+    with pytest.raises(PluginError, match="heartbeat = 10, and broker_heartbeat = 20") as caught:
+        broker_options("broker.zoo", BROKERS, replace(said, broker_heartbeat=20))
+    assert caught.value.code == "E106"
+
+
+def test_every_such_setting_is_one_of_the_table():
+    assert all(hasattr(Config(), setting) for setting in OPTION_OF)

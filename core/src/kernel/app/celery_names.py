@@ -26,12 +26,13 @@ _GROUPS: Mapping[str, str] = {
     "Name the backend in result_backend, as a URL.": "cache_backend database_url override_backends",
     "Write it into broker_url.": "broker_host broker_password broker_port broker_transport broker_user broker_vhost",
     "Options of a broker stand in its URL, or in broker_transport_options.": """
-        broker_heartbeat broker_heartbeat_checkrate broker_login_method broker_use_ssl broker_failover_strategy
-        broker_channel_error_retry broker_native_delayed_delivery_queue_type""",
+        broker_heartbeat_checkrate broker_failover_strategy broker_channel_error_retry""",
+    "Write a URL with TLS, such as amqps:// or rediss://; files of certificates are options of the broker.": """
+        broker_use_ssl""",
     "One broker_url serves both directions.": "broker_read_url broker_write_url",
     "Declare the queue in task_queues with the type it needs among its arguments.": """
-        task_default_queue_type task_create_missing_queue_type task_create_missing_queue_exchange_type
-        worker_detect_quorum_queues""",
+        task_create_missing_queue_type task_create_missing_queue_exchange_type""",
+    "A consumer bounds what it holds by itself, whatever its queues are: remove it.": "worker_detect_quorum_queues",
     "This version has no periodic tasks: remove it, and call tasks from cron or a systemd timer.": """
         beat_cron_starting_deadline beat_enable_remote_control beat_max_loop_interval beat_remote_control_max_tick_age
         beat_schedule beat_schedule_filename beat_scheduler beat_sync_every""",

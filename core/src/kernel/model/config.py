@@ -63,6 +63,13 @@ class Config:
         None, "URL of a second broker for events and remote control; None is the same one", secret=True
     )
     control_transport_options: Mapping[str, Any] = _setting({}, "options of that broker's plugin")
+    broker_heartbeat: float | None = _setting(
+        None, "seconds after which a silent connection counts as lost; 0 is never, None is as the plugin has it"
+    )
+    broker_login_method: str | None = _setting(None, "SASL mechanism, such as EXTERNAL; None is the plugin's default")
+    broker_native_delayed_delivery_queue_type: str | None = _setting(
+        None, "type of the queues where delayed messages wait: quorum or classic; None is the plugin's default"
+    )
     broker_connection_timeout: float = _setting(4.0, "seconds to connect, and for one publish to be confirmed")
     broker_connection_retry: bool = _setting(True, "reconnect after a loss")
     broker_connection_retry_on_startup: bool | None = _setting(None, "the same at start; None follows the above")
@@ -110,6 +117,9 @@ class Config:
     )
     task_create_missing_queues: bool = _setting(True, "declare queue names that are not configured")
     task_default_queue: str | None = _setting(None, "queue of tasks without a route; None is the namespace")
+    task_default_queue_type: str | None = _setting(
+        None, "type of declared queues, for brokers that have several: classic or quorum; None is the plugin's default"
+    )
     task_default_exchange: str | None = _setting(None, "its exchange; None is the queue's name")
     task_default_exchange_type: str = _setting(
         "direct", "direct, topic, fanout or headers", choices=("direct", "topic", "fanout", "headers")

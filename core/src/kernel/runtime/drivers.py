@@ -10,6 +10,7 @@ from kernel.contracts.broker import Broker
 from kernel.contracts.capabilities import Limits
 from kernel.contracts.driver import Driver, PluginContext
 from kernel.contracts.formats import Formats
+from kernel.engine.broker_options import broker_options
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.runtime.plugins import PluginSet, Provided, check_options
@@ -40,11 +41,16 @@ class DriverFactory:
             PluginError: when no plugin provides the URL's scheme, or an option is invalid.
             DriverError: INVALID for a URL or option it cannot take.
         """
-        return self._build(self._plugins.broker(scheme_of(url)), url, setting)
+        provided = self._plugins.broker(scheme_of(url))
+        options: Mapping[str, Any] = getattr(self._config, setting)
+        if setting == "broker_transport_options":
+            options = broker_options(provided.plugin, provided.options, self._config)
+        return self._build(provided, url, options, setting)
 
     def backend(self, url: str) -> ResultBackend:
         """A result backend; raises as :meth:`broker`."""
-        return self._build(self._plugins.backend(scheme_of(url)), url, "result_backend_transport_options")
+        options = self._config.result_backend_transport_options
+        return self._build(self._plugins.backend(scheme_of(url)), url, options, "result_backend_transport_options")
 
     def broker_plugin(self, url: str) -> str:
         """The name of the plugin behind a broker URL."""
@@ -55,8 +61,7 @@ class DriverFactory:
         plugin = self._plugins.backend(scheme_of(url)).plugin
         return plugin, self.backend(url).capabilities().limits
 
-    def _build(self, provided: Provided[D], url: str, setting: str) -> D:
-        options: Mapping[str, Any] = getattr(self._config, setting)
+    def _build(self, provided: Provided[D], url: str, options: Mapping[str, Any], setting: str) -> D:
         checked = check_options(provided.plugin, provided.options, options, setting=setting)
         context = PluginContext(
             namespace=self._config.namespace,
