@@ -160,7 +160,7 @@ def test_groups_are_saved_apart_from_results_and_expire_with_them(make):
     saved = GroupResult("g", [app.AsyncResult("a"), inner], app, app.AsyncResult("before"))
     saved.save()
     found = GroupResult.restore("g", app)
-    assert found == saved
+    assert found == app.GroupResult.restore("g") == saved
     assert found.parent == "before"
     assert not app.AsyncResult("g").exists()  # a task of that id is another thing
     until(lambda: GroupResult.restore("g", app) is None, "the saved group expired")

@@ -364,7 +364,7 @@ class TestGroupResult:
         assert again.parent == "before"
         assert again[1].results == ["c"]
         result.delete()
-        assert app.GroupResult("g", []).restore("g", app) is None
+        assert app.GroupResult.restore("g") is None
         for odd, error in ((b"3", IncompleteStream), (b"{", BackendGetMetaError)):
             app.client.services.backend.save_group("odd", odd, None, Deadline.after(5))
             with pytest.raises(error):

@@ -11,6 +11,7 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from kernel.app.amqp import Amqp
 from kernel.app.autodiscovery import Packages, import_tasks
+from kernel.app.bound_results import BoundGroupResult
 from kernel.app.clock import LogicalClock
 from kernel.app.coroutine_task import CoroutineTask
 from kernel.app.current import holder
@@ -88,7 +89,7 @@ class Kernel:
         self.finalized = False
         self.amqp = Amqp(self)
         self.AsyncResult = partial(AsyncResult[Any], app=self)
-        self.GroupResult = partial(GroupResult, app=self)
+        self.GroupResult = BoundGroupResult(GroupResult, app=self)
         self.signature = partial(signature, app=self)
         self._registry = TaskRegistry()
         self._shared = 0

@@ -17,7 +17,6 @@ from kernel.contracts import (
     StoreResult,
 )
 from kernel.contracts.document import Documents
-from kernel.contracts.json_members import members
 from kernel.contracts.manifest import Option
 from kernel.contracts.simple import FORKS, Natives, ThreadLocalHandles
 from kernel.contracts.simple.line import Line
@@ -60,7 +59,8 @@ class RedisBackend(ResultBackend):
         )
         self._line = Line(handles, self._natives, self._name)
         self._layout = Layout(prefix, ctx.namespace)
-        self._records = Records(self._layout, Documents(ctx.formats), CAPS.limits.max_body or 0)
+        self._documents = Documents(ctx.formats)
+        self._records = Records(self._layout, self._documents, CAPS.limits.max_body or 0)
         self._waiting = Waiting(connector.connect, self._layout, self._records)
 
     def __repr__(self) -> str:
@@ -159,23 +159,15 @@ class RedisBackend(ResultBackend):
     def save_group(self, group_id: str, structure: bytes, ttl_s: float | None, deadline: Deadline) -> None:
         """See :meth:`kernel.contracts.ResultBackend.save_group`; written as Celery writes it (wire.md 11.1)."""
         life = [] if ttl_s is None else ["PX", milliseconds(ttl_s)]
+        text = self._documents.write_group(structure)
         with self._lend(f"saving group {group_id!r}", deadline) as wire:
-            wire.ask(["SET", self._layout.group(group_id), b'{"result": %b}' % structure, *life], deadline)
+            wire.ask(["SET", self._layout.group(group_id), text, *life], deadline)
 
     def fetch_group(self, group_id: str, deadline: Deadline) -> bytes | None:
         """See :meth:`kernel.contracts.ResultBackend.fetch_group`."""
         with self._lend(f"reading group {group_id!r}", deadline) as wire:
             text = wire.ask(["GET", self._layout.group(group_id)], deadline)
-        if text is None:
-            return None
-        try:
-            return members(text.decode())["result"].text.encode()
-        except (ValueError, KeyError) as error:
-            raise DriverError(
-                Code.CORRUPT,
-                f"What is stored for group {group_id!r} is no saved group: {error}",
-                cure="See whether its writer stores groups as JSON.",
-            ) from error
+        return None if text is None else self._documents.read_group(group_id, text)
 
     def forget_group(self, group_id: str, deadline: Deadline) -> None:
         """See :meth:`kernel.contracts.ResultBackend.forget_group`."""
