@@ -59,7 +59,9 @@ class RabbitMQ(Server):
     Killing it kills the Erlang machine at once, as a power cut would; a restart finds the same ports and data.
 
     Args:
-        config: further lines of ``rabbitmq.conf``, such as ``consumer_timeout = 5000``.
+        config: further lines of ``rabbitmq.conf``.
+        advanced: settings of Erlang's application ``rabbit`` that have no place there, such as
+            ``{channel_tick_interval, 1000}``.
 
     Attributes:
         user: who may connect, with ``password``.
@@ -69,9 +71,10 @@ class RabbitMQ(Server):
     user = USER
     password = PASSWORD
 
-    def __init__(self, config: str = "") -> None:
+    def __init__(self, config: str = "", advanced: str = "") -> None:
         super().__init__("{dir}/serve", ready=greets, start_s=START_S, before_start=self._prepare)
         self._more = config
+        self._advanced = advanced
         self._epmd: subprocess.Popen[bytes] | None = None
         self._variables: dict[str, str] = {}
         self._home = Path()
@@ -126,10 +129,19 @@ class RabbitMQ(Server):
     def raise_alarm(self) -> None:
         """Let the node believe that it has no memory left: it blocks every connection that publishes."""
         self.control("set_vm_memory_high_watermark", "0")
+        self._await_alarms(raised=True)
 
     def clear_alarm(self) -> None:
         """Let it go on."""
         self.control("set_vm_memory_high_watermark", "0.4")
+        self._await_alarms(raised=False)
+
+    def _await_alarms(self, *, raised: bool) -> None:
+        """The node looks at its memory once in a second."""
+        end = time.monotonic() + CTL_S
+        while (self.control("eval", "rabbit_alarm:get_alarms().").strip() != "[]") is not raised:
+            if time.monotonic() > end:
+                raise RuntimeError(f"the alarm did not become {raised}")
 
     def _environment(self) -> Mapping[str, str]:
         return {**os.environ, **self._variables}
@@ -153,7 +165,7 @@ class RabbitMQ(Server):
             )
         )
         (folder / "enabled_plugins").write_text("[].\n")
-        (folder / "advanced.config").write_text("[].\n")
+        (folder / "advanced.config").write_text(f"[{{rabbit, [{self._advanced}]}}].\n")
         serve = folder / "serve"
         serve.write_text(f'#!/bin/sh\nexec "{_script("rabbitmq-server")}"\n')
         serve.chmod(0o755)
@@ -163,6 +175,7 @@ class RabbitMQ(Server):
             "RABBITMQ_DIST_PORT": str(free_port()),
             "ERL_EPMD_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": HOST,
+            "ERL_CRASH_DUMP": str(folder / "crash.dump"),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),

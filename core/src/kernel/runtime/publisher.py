@@ -223,7 +223,8 @@ class Publisher:
             content_type=encoded.content_type,
             content_encoding=encoded.content_encoding,
             priority=priority_of(options, config) if caps.priority else None,
-            delay_s=delay_of(timing, caps),
+            # Through an exchange it goes at once, and the worker waits by the header: brokers delay for one queue.
+            delay_s=None if place.exchange else delay_of(timing, caps),
             ttl_s=ttl_of(timing, options.get("ignore_result"), config) if caps.ttl else None,
             group=options.get("group"),
             dedup_id=options.get("dedup_id"),

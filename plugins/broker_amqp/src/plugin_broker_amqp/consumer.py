@@ -201,10 +201,13 @@ class AmqpConsumer(Consumer):
         return min(max_n, self._prefetch - len(session.given)) if self._prefetch else max_n
 
     def _check_session(self, session: Session) -> None:
-        if session.arrived and session.refused is None:
+        if session.lost:
+            session.arrived.clear()  # the server has taken them back
+        if session.arrived:
             return
-        if session.refused is not None:
+        if session.refused is not None and not failures.is_ack_timeout(session.refused):
             self._session = None
+            self._end(session, Deadline.after(CALL_S))
             raise failures.of_reply(*session.refused, f"to let us consume {', '.join(self._queues)}")
         if session.gone:
             names = ", ".join(sorted(session.gone))
@@ -220,10 +223,6 @@ class AmqpConsumer(Consumer):
         deadline = Deadline(max(end, time.monotonic() + self._connect_s))
         if session is not None:
             self._session = None
-            refused = session.refused
-            if refused is not None and session.wire.failure is None and refused[0] != _TIMED_OUT:
-                self._end(session, deadline)
-                raise failures.of_reply(*refused, f"to let us consume {', '.join(self._queues)}")
             self._end(session, Deadline.after(0))
         wire, self._shared = self._lines.line(self._queues, deadline)
         try:
@@ -247,7 +246,3 @@ class AmqpConsumer(Consumer):
     def _check_open(self) -> None:
         if self.closed:
             raise DriverError(Code.CLOSED, "This consumer is closed", cure="Ask the broker for a new one.")
-
-
-_TIMED_OUT: Final = 406
-"""The reply code of a delivery that was not acknowledged within the server's ``consumer_timeout``, among others."""

@@ -16,8 +16,8 @@ from plugin_broker_amqp.specs import Specs
 from plugin_broker_amqp.wire import Wire
 
 QUORUM: Final = "quorum"
-NEW_S: Final = 0.7
-"""RabbitMQ 3.10 writes the register of its quorum queues half a second late. A server killed before that has lost the
+NEW_S: Final = 1.3
+"""RabbitMQ 3.10 writes the register of its quorum queues up to a second late. A server killed before that has lost the
 queue's content for good, and whoever publishes to it waits for ever. So creating one takes so long, once."""
 
 

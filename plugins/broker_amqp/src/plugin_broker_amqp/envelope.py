@@ -18,9 +18,8 @@ MARKS: Final = "x-kernel"
 NATIVE: Final = ("type", "user_id", "app_id", "cluster_id", "timestamp")
 """Properties a caller may give that AMQP has a place for."""
 
-_OF_SERVER: Final = frozenset({"x-death", "x-delivery-count", "x-acquired-count"})
+_RESERVED: Final = frozenset({MARKS, "x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC"})
 _DEATH_OF_SERVER: Final = re.compile(r"x-(?:first|last)-death-(?:exchange|queue|reason)")
-_COPIES: Final = ("CC", "BCC")
 _DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 _BITS: Final = re.compile(r"(?:[01]\.){28}")
 
@@ -70,9 +69,13 @@ class Envelopes:
         Raises:
             BadTable: for a header or property that cannot be sent.
         """
+        if (item.reply_to or "").startswith(_DIRECT_REPLY):
+            raise BadTable(f"reply_to={item.reply_to!r} needs a consumer that this broker does not have")
         headers = dict(item.headers)
-        _check_reserved(item)
         said = self._said(item, wire_key, marks, to_exchange=to_exchange)
+        reserved = {name: headers.pop(name) for name in item.headers if _is_reserved(name)}
+        if reserved:
+            said["headers"] = reserved
         if said:
             headers[MARKS] = said
         natives = {name: item.properties[name] for name in NATIVE if name in item.properties}
@@ -99,7 +102,7 @@ class Envelopes:
         message = Outgoing(
             queue=queue,
             body=body,
-            headers={name: value for name, value in headers.items() if not _is_servers(name)},
+            headers=_headers(said, headers),
             id=identity_of(properties),
             content_type=properties.content_type or "",
             content_encoding=properties.content_encoding or "utf-8",
@@ -157,24 +160,16 @@ class Envelopes:
         return name.startswith(f"{self.namespace}_delayed_")
 
 
-def _check_reserved(item: Outgoing) -> None:
-    """What the server would act on, and close the channel over, with every other message of its batch.
-
-    Raises:
-        BadTable: saying what.
-    """
-    if MARKS in item.headers:
-        raise BadTable(f"the header {MARKS!r} belongs to the broker")
-    for name in _COPIES:
-        copies = item.headers.get(name, [])
-        if not isinstance(copies, (list, tuple)) or not all(isinstance(one, str) for one in copies):
-            raise BadTable(f"the header {name!r} is a list of routing keys to RabbitMQ, not {copies!r}")
-    if (item.reply_to or "").startswith(_DIRECT_REPLY):
-        raise BadTable(f"reply_to={item.reply_to!r} needs a consumer that this broker does not have")
+def _is_reserved(name: object) -> bool:
+    """Whether the server would read, act on or replace a header of that name: a caller's travels apart."""
+    return isinstance(name, str) and (name in _RESERVED or _DEATH_OF_SERVER.fullmatch(name) is not None)
 
 
-def _is_servers(name: str) -> bool:
-    return name == MARKS or name in _OF_SERVER or _DEATH_OF_SERVER.fullmatch(name) is not None
+def _headers(said: Mapping[str, Any], headers: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's headers; ours and the server's are not among them."""
+    own = said.get("headers")
+    found = {name: value for name, value in headers.items() if not _is_reserved(name)}
+    return found | own if isinstance(own, dict) else found
 
 
 def _text(said: Mapping[str, Any], name: str, otherwise: str) -> str:

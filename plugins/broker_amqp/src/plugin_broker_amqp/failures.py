@@ -52,10 +52,15 @@ _CURES: Final[Mapping[Code, str]] = {
 
 def of_reply(code: int, text: str, what: str, outcome: Applied = Applied.NOT_APPLIED) -> DriverError:
     """The error for a channel that the server closed; its cause is the exception py-amqp has for it."""
-    found = _REPLIES.get(code, Code.INTERNAL)
+    found = Code.TOO_LARGE if "max size" in text else _REPLIES.get(code, Code.INTERNAL)
     error = DriverError(found, f"RabbitMQ refuses {what}: {text} ({code})", outcome=outcome, cure=_CURES.get(found, ""))
     error.__cause__ = native.error_for_code(code, text, (0, 0), native.ChannelError)
     return error
+
+
+def is_ack_timeout(reason: tuple[int, str]) -> bool:
+    """Whether the server closed a channel because a delivery was not acknowledged within ``consumer_timeout``."""
+    return reason[0] == native.PreconditionFailed.code and "timed out" in reason[1]
 
 
 def timeout(what: str, outcome: Applied = Applied.UNKNOWN) -> DriverError:

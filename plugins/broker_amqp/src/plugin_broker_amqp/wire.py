@@ -7,6 +7,7 @@ between the socket and the one who needs what comes, and a settlement never wait
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
@@ -52,6 +53,7 @@ class Wire:
         self._cutter = frames.Cutter()
         self._handlers: dict[int, Handler] = {}
         self._closes: dict[int, tuple[int, str]] = {}
+        self._for_native: deque[frames.Frame] = deque()
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         self._news = threading.Condition(threading.Lock())
@@ -169,6 +171,8 @@ class Wire:
             return
         if frame.kind == frames.METHOD and frame.payload[:4] == frames.CHANNEL_CLOSE:
             self._close_channel(frame, handler)
+        elif frame.channel:
+            self._for_native.append(frame)
         else:
             self.native.on_inbound_frame(tuple(frame))
 
@@ -216,12 +220,17 @@ class Wire:
         return self._closes.pop(channel, None)
 
     def _native_wait(self, timeout: float | None = None) -> None:
-        """What py-amqp does, again and again, while it waits for an answer."""
+        """What py-amqp does, again and again, while it waits for an answer.
+
+        It begins to wait after it has asked, and forgets an answer that nobody waits for. So its frames are kept until
+        it asks for them, whoever has read them.
+        """
         del timeout
         if self._deadline.passed:
             raise self.fail(failures.timeout("Waiting for RabbitMQ's answer"))
-        # Not longer at a time: another thread may have read the answer since py-amqp looked.
-        self._step(_never, min(self._deadline.left(), SLICE_S), None)
+        self._step(lambda: bool(self._for_native or self._closes), self._deadline.left(), None)
+        while self._for_native:
+            self.native.on_inbound_frame(tuple(self._for_native.popleft()))
 
     def _native_write(self, data: bytes | memoryview) -> None:
         self.write(bytes(data), self._deadline)
@@ -287,7 +296,3 @@ class Wire:
 
     def _on_unblocked(self) -> None:
         self.blocked = False
-
-
-def _never() -> bool:
-    return False
