@@ -24,8 +24,9 @@ check: $(READY) ## lint, format, types, import contracts, cleanliness of the tre
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python .ci/clean_tree.py
 
-conformance: $(READY) ## judge every installed plugin at level all: one line each
+conformance: $(READY) ## judge every installed plugin at level all: one line each; then 10,000 random workflows
 	@$(BIN)/kernel conformance all $(CONFORMANCE_ARGS)
+	@$(BIN)/python -m pytest -q core/tests/canvas/test_random_workflows.py --workflows 10000
 
 bench: $(READY) .venv/.bench ## measure speed and size beside a peer, in one run
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -21,6 +21,7 @@ from kernel.model.context import Request, current
 from kernel.model.options import CallOptions, TaskOptions
 from kernel.model.outcome import Failed, Ignored, Retried, Succeeded
 from kernel.runtime.commit import Committer, Done
+from kernel.runtime.joins import LocalJoins
 from kernel.runtime.middleware import MAX_FAILURES, Middleware
 
 CODEC = Codec([JsonSerializer()], [], ["json"], DecodeLimits())
@@ -63,7 +64,7 @@ class Services:
     def __init__(self, **settings):
         self.log = []
         self.config = Config(result_backend_base_sleep_between_retries_ms=1, **settings)
-        self.publisher, self.backend = Publisher(self.log), Backend(self.log)
+        self.publisher, self.backend, self.joins = Publisher(self.log), Backend(self.log), LocalJoins()
 
 
 class Task:

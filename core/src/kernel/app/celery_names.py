@@ -52,10 +52,6 @@ _GROUPS: Mapping[str, str] = {
         worker_agent worker_autoscaler worker_consumer worker_timer worker_timer_precision worker_pool_putlocks""",
     "Results are read from the backend, and are not queues: remove it.": """
         result_exchange result_exchange_type result_cache_max""",
-    "A chord is joined by the backend in one step: remove it.": """
-        result_chord_join_timeout result_chord_retry_interval""",
-    "All results, chords included, live as long as result_expires says.": "result_chord_expires",
-    "Link the errback to the tasks of the header yourself.": "task_allow_error_cb_on_chord_header",
     "A result always carries the worker's traceback as text: remove it.": "task_remote_tracebacks",
     "A lost executor's message is delivered again: see task_reject_on_worker_lost and task_delivery_limit.": """
         task_retry_on_worker_lost worker_deduplicate_successful_tasks

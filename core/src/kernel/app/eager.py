@@ -7,7 +7,7 @@ from kernel.app.ports import App
 from kernel.app.result import AsyncResult
 from kernel.model import states
 from kernel.model.call import Call
-from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Retried, Succeeded
+from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Replaced, Retried, Succeeded
 
 R = TypeVar("R")
 
@@ -55,6 +55,8 @@ def _shown(outcome: Outcome) -> tuple[str, Any]:
             return states.FAILURE, outcome.error
         case Retried():
             return states.RETRY, outcome.error
+        case Replaced():
+            return states.PENDING, None
         case Rejected():
             return states.REJECTED, outcome.reason
         case Ignored():

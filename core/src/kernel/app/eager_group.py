@@ -12,11 +12,13 @@ AnyResult = AsyncResult[Any] | GroupResult
 
 def collected(result: AnyResult, outcomes: Mapping[str, Any]) -> Any:
     """The eager form of a result, with the results of its members and parents."""
+    parent = collected(result.parent, outcomes) if result.parent is not None else None
     if isinstance(result, GroupResult):
-        return GroupResult(result.id, [collected(each, outcomes) for each in result.results], result.app)
-    if result.id not in outcomes:  # a step before it failed, so it never ran: that is the chain's outcome
-        parent = collected(result.parent, outcomes) if result.parent is not None else None
-        return EagerResult(result.id, result.app, parent.outcome) if parent is not None else result
-    eager: EagerResult[Any] = EagerResult(result.id, result.app, outcomes[result.id])
-    eager.parent = collected(result.parent, outcomes) if result.parent is not None else None
+        members = [collected(each, outcomes) for each in result.results]
+        return GroupResult(result.id, members, result.app, parent)
+    outcome = outcomes.get(result.id) or getattr(parent, "outcome", None)  # what never ran ends as the step before it
+    if outcome is None:
+        return result
+    eager: EagerResult[Any] = EagerResult(result.id, result.app, outcome)
+    eager.parent = parent
     return eager

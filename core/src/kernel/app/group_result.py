@@ -8,7 +8,7 @@ from kernel.app.blocking import forbid_blocking
 from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
-from kernel.app.result import AsyncResult, result_from_tuple
+from kernel.app.result import FORMS, AsyncResult, result_from_tuple
 from kernel.errors import IncompleteStream
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.model import states
@@ -31,7 +31,7 @@ class GroupResult:
         id: str,  # noqa: A002 - the documented name
         results: "Sequence[Result | GroupResult]",
         app: App | None = None,
-        parent: Result | None = None,
+        parent: Any = None,
     ) -> None:
         self.id = id
         self.results = list(results)
@@ -68,6 +68,41 @@ class GroupResult:
     def forget(self) -> None:
         """Remove the stored results of all members."""
         self.app.client.results.forget([leaf.id for leaf in self.leaves()])
+
+    def maybe_throw(self, propagate: bool = True) -> None:
+        """Raise the exception of a member that failed, if any."""
+        for meta, leaf in zip(self._metas(), self.leaves(), strict=True):
+            if meta.status in states.PROPAGATE_STATES:
+                leaf.maybe_throw(propagate)
+
+    maybe_reraise = maybe_throw
+
+    @property
+    def supports_native_join(self) -> bool:
+        """True: any backend is asked for all members at once."""
+        return True
+
+    # The members
+
+    def add(self, result: "Result | GroupResult") -> None:
+        """Add a member, unless it is there."""
+        if result not in self.results:
+            self.results.append(result)
+
+    def discard(self, result: "Result | GroupResult | str") -> None:
+        """Take a member out, given itself or its id, if it is there."""
+        self.results = [each for each in self.results if result not in {each, each.id}]
+
+    def remove(self, result: "Result | GroupResult | str") -> None:
+        """Take a member out, given itself or its id.
+
+        Raises:
+            KeyError: when it is not there.
+        """
+        there = len(self.results)
+        self.discard(result)
+        if len(self.results) == there:
+            raise KeyError(result)
 
     # Waiting
 
@@ -238,7 +273,10 @@ def group_from_tuple(value: Any, app: App) -> GroupResult:
     """
     try:
         (group_id, parent), members = value
-        results = [(result_from_tuple if each[1] is None else group_from_tuple)(each, app) for each in members]
+        results = [result_from_tuple(each, app) for each in members]
         return GroupResult(group_id, results, app, result_from_tuple(parent, app) if parent else None)
     except (TypeError, ValueError, IndexError) as error:
         raise IncompleteStream(f"A stored group has the wrong form: {value!r:.200}") from error
+
+
+FORMS["group"] = group_from_tuple

@@ -12,6 +12,7 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 from kernel.app.amqp import Amqp
 from kernel.app.autodiscovery import Packages, import_tasks
 from kernel.app.bound_results import BoundGroupResult
+from kernel.app.builtin_tasks import BUILT_IN
 from kernel.app.clock import LogicalClock
 from kernel.app.coroutine_task import CoroutineTask
 from kernel.app.current import holder
@@ -180,6 +181,9 @@ class Kernel:
         if auto and not self.autofinalize:
             raise RuntimeError("Contract breach: app not finalized; call app.finalize() after all tasks are defined")
         with self._lock:
+            if not self.finalized:
+                for name, (function, options) in BUILT_IN.items():
+                    self._define(function, {**options, "name": name})
             self.finalized = True
             shared = list(blueprints.values())
             for blueprint in shared:
@@ -202,7 +206,7 @@ class Kernel:
             )
         call = make_call(name, *check_arguments(args, kwargs), options, self.config)
         (producer_of(options) or self.pool).publish((call,))
-        adopt(call.id, options)
+        adopt([[call.id, None], None], options)
         task = self._registry.get(name)
         ignored = call.options.get("ignore_result", task.ignore_result if task is not None else None)
         return AsyncResult(call.id, self, ignored=bool(ignored))

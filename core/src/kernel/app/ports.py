@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from kernel.model.call import Call
+from kernel.model.canvas import Expected
 from kernel.model.config import Config
 from kernel.model.context import Request
 from kernel.model.outcome import Outcome
@@ -80,6 +81,9 @@ class Results(Protocol):
     def forget_group(self, group_id: str) -> None:
         """Remove it."""
 
+    def sweep(self) -> int:
+        """Remove expired results where the backend does not do it by itself; how many."""
+
     def store_state(self, request: Request, state: str, meta: object) -> None:
         """Store a state with its ``meta``."""
 
@@ -129,6 +133,12 @@ class Client(Protocol):
 
     def run_locally(self, calls: Sequence[Call], tasks: Mapping[str, Any], *, serialize: bool) -> Mapping[str, Outcome]:
         """Run bodies here and now, with what follows them; outcomes by task id (features.md 2.2)."""
+
+    def announce(self, joins: Sequence[Expected]) -> list[Call]:
+        """Announce chords before their members are sent; calls to be sent with them (features.md 2.1)."""
+
+    def chords(self, tasks: Mapping[str, Any], request: Request) -> Any:
+        """What built-in tasks do for chords; :class:`kernel.runtime.chords.Chords`."""
 
     def emit(self, events: Sequence[Mapping[str, object]]) -> None:
         """Publish monitoring events."""

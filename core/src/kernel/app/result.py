@@ -8,16 +8,20 @@ from kernel.app.blocking import forbid_blocking
 from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
+from kernel.app.result_graph import DependencyGraph, build_graph, collect, iterdeps
+from kernel.app.result_time import GLIMPSE_S, check_time, left
 from kernel.errors import BackendError, ImproperlyConfigured, IncompleteStream
-from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.model import states
 
 R = TypeVar("R")
 
-_GLIMPSE_S, _LOOK_S = 0.5, 5.0
-"""Longest read of the state that a timeout tells, and of the states of the steps before."""
+_LOOK_S = 5.0
+"""Longest read of the states of the steps before."""
+FORMS: dict[str, Callable[[Any, App], Any]] = {}
+"""How a group is made of its result tuple; :mod:`kernel.app.group_result` says so."""
+
 _FOREVER_S = 3600.0
-"""Longest single wait; a wait without a timeout is a row of these."""
+"""Longest single wait."""
 
 
 def _stored(field: str, doc: str) -> Any:
@@ -31,7 +35,7 @@ class AsyncResult(Generic[R]):
     Args:
         id: the task id.
         app: the application whose result backend is asked; None is the current one.
-        parent: the result of the task before it in a chain.
+        parent: the result of the step before it: of a task in a chain, of the header for the body of a chord.
         ignored: the task stores no result, as far as the caller knows; nothing is waited for then.
     """
 
@@ -40,7 +44,7 @@ class AsyncResult(Generic[R]):
         id: str,  # noqa: A002 - the documented name
         app: App | None = None,
         *,
-        parent: "AsyncResult[Any] | None" = None,
+        parent: Any = None,
         ignored: bool = False,
     ) -> None:
         if not isinstance(id, str) or not id:
@@ -86,8 +90,8 @@ class AsyncResult(Generic[R]):
     queue = _stored("queue", "The queue it came from.")
 
     @property
-    def children(self) -> "list[AsyncResult[Any]] | None":
-        """Results of the tasks that this one called, None when it called none."""
+    def children(self) -> list[Any] | None:
+        """Results of the tasks, and groups, that this one called or that followed it; None without any."""
         found = self.meta().children
         return [result_from_tuple(child, self.app) for child in found] if found else None
 
@@ -142,11 +146,11 @@ class AsyncResult(Generic[R]):
             callback: called with the id and the value at the end; its result is returned if it is not None.
             on_message: called with every state of the task (features.md 1.5).
             on_interval: called again and again while waiting.
-            disable_sync_subtasks: refuse to wait inside a task.
+            disable_sync_subtasks: refuse to wait inside a task, unless ``allow_join_result`` allows it.
 
         Raises:
             TimeoutError: :class:`kernel.exceptions.TimeoutError`, when the time is over.
-            RuntimeError: inside a task, unless ``allow_join_result`` or ``disable_sync_subtasks=False`` says so.
+            RuntimeError: inside a task.
             NotImplementedError: when no result backend is configured.
             ImproperlyConfigured: for ``on_message`` with a backend that cannot follow states.
         """
@@ -160,7 +164,7 @@ class AsyncResult(Generic[R]):
                 self._watch(end, on_message)
             else:
                 self._wait(end, interval, on_interval, follow_parents and propagate)
-        if follow_parents and propagate and self.parent is not None:
+        if self.known is None and follow_parents and propagate:  # a step before it failed
             self._raise_for_parents()
         value = self.maybe_throw(propagate)
         answer = callback(self.id, value) if callback is not None else None
@@ -169,7 +173,7 @@ class AsyncResult(Generic[R]):
     wait = get
 
     async def aget(self, timeout: float | None = None, propagate: bool = True) -> R:  # noqa: ASYNC109 - as in get()
-        """:meth:`get` for asyncio."""
+        """For asyncio."""
         return await in_thread(self.get, timeout, propagate)
 
     def maybe_throw(self, propagate: bool = True) -> Any:
@@ -180,13 +184,23 @@ class AsyncResult(Generic[R]):
             raise error if isinstance(error, BaseException) else RuntimeError(f"Task {self.id} failed: {error!r}")
         return meta.result
 
-    def collect(self, timeout: float | None = None) -> "Iterator[tuple[AsyncResult[Any], Any]]":
-        """Every result of the tree that this task started, with its value; waits for each."""
-        waiting: list[AsyncResult[Any]] = [self]
-        while waiting:
-            result = waiting.pop(0)
-            yield result, result.get(timeout=timeout)
-            waiting += result.children or ()
+    def collect(self, intermediate: bool = False, **waiting: Any) -> Iterator[tuple[Any, Any]]:
+        """Every result of the tree that this task started, with its value; waits for each unless ``intermediate``."""
+        return collect(self, intermediate, waiting)
+
+    def iterdeps(self, intermediate: bool = False) -> Iterator[tuple[Any, Any]]:
+        """Parent and result, for each of that tree. See :func:`kernel.app.result_graph.iterdeps`."""
+        return iterdeps(self, intermediate)
+
+    def get_leaf(self) -> Any:
+        """The value of the last result of that tree; waits for all."""
+        return list(self.collect())[-1][1]
+
+    def build_graph(self, intermediate: bool = False) -> DependencyGraph:
+        """That tree as a graph; with ``intermediate`` as far as it is known."""
+        return build_graph(self, intermediate)
+
+    graph = property(build_graph, doc="That tree, which must be ready, as a graph.")
 
     def as_tuple(self) -> Any:
         """``[[id, parent], None]``: the form in which results travel (wire.md 3)."""
@@ -207,14 +221,16 @@ class AsyncResult(Generic[R]):
 
     def _wait(self, end: float | None, interval: float, on_interval: Callable[[], Any] | None, follow: bool) -> None:
         results = self.app.client.results
-        ids = [self.id, *(parent.id for parent in self._parents())] if follow else [self.id]
+        ids = [self.id]
+        if follow:
+            ids += [parent.id for parent in self._parents() if isinstance(parent, AsyncResult)]
         while True:
-            pause = _left(end, interval if on_interval is not None or len(ids) > 1 else _FOREVER_S)
+            pause = left(end, interval if on_interval is not None or len(ids) > 1 else _FOREVER_S)
             for meta in results.wait(ids[:1], 1, pause):
                 self.learn(meta)
             if self.known is not None or (follow and self._a_parent_failed(end)):
                 return
-            self._check_time(end)
+            check_time(results, self.id, end)
             if on_interval is not None:
                 on_interval()
 
@@ -226,22 +242,12 @@ class AsyncResult(Generic[R]):
                 cure="Use a result backend that tells of changes, or read result.state from time to time.",
             )
         while self.known is None:
-            for meta in results.watch(self.id, _left(end, _FOREVER_S)):
+            for meta in results.watch(self.id, left(end, _FOREVER_S)):
                 on_message(self.learn(meta).to_dict())
             if self.known is None:
-                self._check_time(end)
+                check_time(results, self.id, end)
 
-    def _check_time(self, end: float | None) -> None:
-        if end is None or monotonic() < end:
-            return
-        try:
-            (meta,) = self.app.client.results.fetch([self.id], _GLIMPSE_S)
-            state = f"its state is {meta.status}"
-        except BackendError as error:
-            state = f"its state is not known: {error}"
-        raise TaskTimeoutError(f"The result of task {self.id} was not there in time; {state}")
-
-    def _parents(self) -> "Iterator[AsyncResult[Any]]":
+    def _parents(self) -> Iterator[Any]:
         node = self.parent
         while node is not None:
             yield node
@@ -249,13 +255,11 @@ class AsyncResult(Generic[R]):
 
     def _a_parent_failed(self, end: float | None) -> bool:
         """Whether a step before it failed, so that it can never run; each keeps what was read of it."""
-        parents = list(self._parents())
+        parents = [parent for parent in self._parents() if isinstance(parent, AsyncResult)]  # groups tell by the body
         if not parents:
             return False
         try:
-            metas = self.app.client.results.fetch(
-                [parent.id for parent in parents], max(_GLIMPSE_S, _left(end, _LOOK_S))
-            )
+            metas = self.app.client.results.fetch([parent.id for parent in parents], max(GLIMPSE_S, left(end, _LOOK_S)))
         except BackendError:  # no answer tells nothing: the wait goes on until its own end
             return False
         return any(
@@ -281,18 +285,16 @@ class AsyncResult(Generic[R]):
         return f"<{type(self).__name__}: {self.id}>"
 
 
-def _left(end: float | None, most: float) -> float:
-    return most if end is None else max(0.0, min(most, end - monotonic()))
-
-
-def result_from_tuple(value: Any, app: App) -> AsyncResult[Any]:
-    """A result from the form in which it travels.
+def result_from_tuple(value: Any, app: App) -> Any:
+    """A result, of a task or a group, from the form in which it travels.
 
     Raises:
         IncompleteStream: for a value of another form.
     """
     try:
-        (task_id, parent), _children = value
+        (task_id, parent), members = value
+        if members is not None:
+            return FORMS["group"](value, app)
         return AsyncResult(task_id, app, parent=result_from_tuple(parent, app) if parent else None)
     except (TypeError, ValueError) as error:
         raise IncompleteStream(f"A stored result has the wrong form: {value!r:.200}") from error

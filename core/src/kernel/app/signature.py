@@ -1,7 +1,7 @@
 """A call as data: the signature of one task (features.md 1.26, 2.1; wire.md 3)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from kernel.app.current import app_or_default
 from kernel.app.eager import run_locally
@@ -9,15 +9,26 @@ from kernel.app.eager_group import collected
 from kernel.app.group_result import GroupResult
 from kernel.app.ports import App
 from kernel.app.result import AsyncResult
+from kernel.app.stamping import StampingVisitor, stamp
 from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
 from kernel.app.task_ids import new_id
+from kernel.engine.launch import call_options
 from kernel.model.call import Call
+from kernel.model.canvas import Expected
+from kernel.model.nodes import as_list
 
 R = TypeVar("R")
 
 AnyResult = AsyncResult[Any] | GroupResult
-Started = tuple[list[Call], AnyResult]
-"""The calls that start a canvas now, and the result it will have."""
+
+
+class Started(NamedTuple):
+    """What starts a canvas: the calls to send now, the chords to announce before, and the result it will have."""
+
+    calls: list[Call]
+    joins: list[Expected]
+    result: AnyResult
+
 
 KINDS: "dict[str, type[Signature[Any]]]" = {}
 """Value of ``subtask_type`` → the class of such signatures; :mod:`kernel.app.canvas` adds its own."""
@@ -104,28 +115,34 @@ class Signature(dict[str, Any], Generic[R]):
         self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Any:
         """Send it with one publish; ``options`` win over its own. See :meth:`kernel.Task.apply_async`."""
-        calls, result = self.started(args or (), kwargs or {}, options)
+        calls, joins, result = self.started(args or (), kwargs or {}, options)
         if self.app.config.task_always_eager:
             return collected(result, run_locally(self.app, calls, serialize=True))
+        if joins:
+            calls = [*self.app.client.announce(joins), *calls]
         (producer_of(options) or self.app.pool).publish(calls)
-        for call in calls:
-            adopt(call.id, options)
+        adopt(result.as_tuple(), options)
         return result
 
     def apply(self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Run it here and now as a worker would; an :class:`EagerResult`, or a group of them."""
-        calls, result = self.started(args or (), kwargs or {}, options)
-        return collected(result, run_locally(self.app, calls))
+        started = self.started(args or (), kwargs or {}, options)
+        return collected(started.result, run_locally(self.app, started.calls))
 
     def started(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Started:
-        """The call to publish, and its result."""
+        """What starts it, and its result."""
         positional, named, merged = self.merged(args, kwargs, options)
-        task = self.app.tasks.get(self["task"])
+        call = self.call_of({**self, "args": positional, "kwargs": named, "options": merged})
+        return Started([call], [], AsyncResult(call.id, self.app, ignored=bool(call.options.get("ignore_result"))))
+
+    def call_of(self, node: Mapping[str, Any]) -> Call:
+        """The checked call of one task's node, as the application that owns this signature sends it."""
+        name, options = node["task"], call_options(node["options"])
+        task = self.app.tasks.get(name)
         if task is None:
-            call = make_call(self["task"], *check_arguments(positional, named), merged, self.app.config)
-        else:
-            call = task.call(positional, named, merged)
-        return [call], AsyncResult(call.id, self.app, ignored=bool(call.options.get("ignore_result")))
+            return make_call(name, *check_arguments(node["args"], node["kwargs"]), options, self.app.config)
+        call: Call = task.call(node["args"], node["kwargs"], options)
+        return call
 
     def merged(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]
@@ -152,6 +169,22 @@ class Signature(dict[str, Any], Generic[R]):
         return type(self).from_data(data, self.owner)
 
     partial = clone
+
+    @classmethod
+    def parts_of(cls, kwargs: Mapping[str, Any], app: App | None) -> dict[str, Any]:  # noqa: ARG003 - canvases need it
+        """The keyword arguments of a signature off the wire, its parts as signatures."""
+        return dict(kwargs)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], app: App | None = None) -> "Signature[Any]":
+        """A signature, of whatever type, from its dict."""
+        return signature(data, app=app)
+
+    @classmethod
+    def register_type(cls, subclass: Any, name: str | None = None) -> Any:
+        """Let dicts with that ``subtask_type`` become signatures of a class; usable as a decorator of it."""
+        KINDS[name or subclass.__name__] = subclass
+        return subclass
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], app: App | None) -> Self:
@@ -209,6 +242,24 @@ class Signature(dict[str, Any], Generic[R]):
         self["options"][key] = linked
         return signature
 
+    def flatten_links(self) -> list[Any]:
+        """The signature itself and all that are linked to it, at any depth."""
+        found: list[Any] = [self]
+        for linked in as_list(self["options"].get("link")):
+            found += maybe_signature(linked, self.owner).flatten_links()
+        return found
+
+    def stamp(self, visitor: StampingVisitor | None = None, append_stamps: bool = False, **headers: Any) -> Self:
+        """Mark this signature, what is in it and what is linked to it with headers that go with the messages.
+
+        Args:
+            visitor: asked for further headers at each part (features.md 2.1).
+            append_stamps: add to a stamp of the same name that is there already, instead of replacing it.
+            headers: stamps, by name.
+        """
+        stamp(self, visitor, headers, append=append_stamps)
+        return self
+
     def __or__(self, other: Any) -> Any:
         """``a | b`` is a chain: b after a, with a's result."""
         chain: Any = KINDS["chain"]
@@ -234,9 +285,7 @@ def signature(task: Any, *args: Any, **options: Any) -> Signature[Any]:
     app = options.pop("app", None)
     kind = KINDS.get(task.get("subtask_type") or "", Signature)
     data = {"args": (), "kwargs": {}, "options": {}, "subtask_type": None, "immutable": False, **task}
-    if kind is not Signature:
-        members = [signature(member, app=app) for member in data["kwargs"].get("tasks", ())]
-        data["kwargs"] = {**data["kwargs"], "tasks": members}
+    data["kwargs"] = kind.parts_of(data["kwargs"], app)
     return kind.from_data(data, app)
 
 

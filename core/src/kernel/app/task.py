@@ -10,10 +10,9 @@ from kernel.app.bridge import in_thread
 from kernel.app.eager import EagerResult, apply_locally
 from kernel.app.ports import App
 from kernel.app.result import AsyncResult as Result
-from kernel.app.signature import Signature
 from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
-from kernel.app.task_declared import DeclaredTask
 from kernel.app.task_settings import SETTABLE, Prepared, prepare
+from kernel.app.task_signed import SignedTask
 from kernel.engine.retry import RetryAsk, schedule_retry
 from kernel.errors import Retry
 from kernel.model import context
@@ -25,11 +24,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(DeclaredTask, Generic[P, R]):
+class Task(SignedTask[P, R], Generic[P, R]):
     """A task of an application: one object per process, its attributes are its options."""
 
-    owner: App | None = None
-    """The application it belongs to; None until it is registered."""
     _prepared: Prepared | None = None
 
     # The body
@@ -83,7 +80,7 @@ class Task(DeclaredTask, Generic[P, R]):
         if self.prepared.eager:
             return apply_locally(self.app, call, serialize=True)
         (producer_of(options) or self.app.pool).publish((call,))
-        adopt(call.id, options)
+        adopt([[call.id, None], None], options)
         ignored = call.options.get("ignore_result")
         return Result(call.id, self.app, ignored=bool(self.ignore_result if ignored is None else ignored))
 
@@ -126,26 +123,6 @@ class Task(DeclaredTask, Generic[P, R]):
             options: the execution options that make sense here; times are not waited for.
         """
         return apply_locally(self.app, self.call(args, kwargs, options), throw=throw)
-
-    # Signatures
-
-    def signature(
-        self,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        immutable: bool = False,
-        **options: Unpack[CallOptions],
-    ) -> Signature[R]:
-        """A call as data (features.md 1.26)."""
-        return Signature(self.name, args, kwargs, options, app=self.owner, immutable=immutable)
-
-    def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
-        """``signature(args, kwargs)``; missing arguments may come from a parent's result."""
-        return self.signature(args, kwargs)
-
-    def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
-        """The same, immutable: a parent's result is not added to its arguments."""
-        return self.signature(args, kwargs, immutable=True)
 
     # Inside a running task
 

@@ -103,10 +103,10 @@ def _inherit(options: dict[str, Any], request: Request, config: Config) -> None:
         options.setdefault("priority", priority)
 
 
-def adopt(task_id: str, options: Mapping[str, Any]) -> None:
-    """Note a call as a child of the task that runs here, for its result's ``children``."""
+def adopt(form: list[Any], options: Mapping[str, Any]) -> None:
+    """Note a result, as it travels, as a child of the task that runs here, for its result's ``children``."""
     running = current.get()
     if running is None or running.request.called_directly or options.get("add_to_parent") is False:
         return
     if getattr(running.task, "trail", True):
-        running.request.children.append([[task_id, None], None])
+        running.request.children.append(form)

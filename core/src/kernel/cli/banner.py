@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kernel.app.builtin_tasks import BUILT_IN
 from kernel.app.executors import where_is
 from kernel.app.kernel import Kernel
 from kernel.app.worker import Worker
@@ -16,7 +17,6 @@ from kernel.model.masking import mask_text
 
 _LABEL = 12
 _MOST_TASKS = 40
-_BUILT_IN = "celery."
 
 
 def banner(worker: Worker, *, color: bool) -> str:
@@ -30,7 +30,7 @@ def banner(worker: Worker, *, color: bool) -> str:
     where = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
     lines = [f"{click.style(head, bold=True) if color else head}  ({where})", ""]
     lines += [_row(label, value, color=color) for label, value in _facts(worker)]
-    names = sorted(name for name in worker.app.tasks if not name.startswith(_BUILT_IN))
+    names = sorted(name for name in worker.app.tasks if name not in BUILT_IN)
     lines.append(_row("tasks", str(len(names)), color=color))
     lines += [f"{'':{_LABEL}}  {name}" for name in names[:_MOST_TASKS]]
     if len(names) > _MOST_TASKS:

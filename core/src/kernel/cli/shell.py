@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import kernel
+from kernel.app.builtin_tasks import BUILT_IN
 from kernel.cli.exits import CommandError, Exit
 from kernel.cli.invocation import Invocation
 
@@ -28,7 +29,7 @@ def shell_command(invocation: Invocation, kind: str | None) -> None:
         raise CommandError(Exit.UNAVAILABLE, "IPython is not installed.", cure="pip install ipython, or use --python.")
     with invocation.opened() as app:
         names = {name: getattr(kernel, name) for name in kernel.__all__}
-        tasks = {name.rpartition(".")[2]: task for name, task in app.tasks.items()}
+        tasks = {name.rpartition(".")[2]: task for name, task in app.tasks.items() if name not in BUILT_IN}
         space = {**names, **tasks, "app": app}
         banner = f"kernel shell: app is {app!r}; tasks: {', '.join(sorted(tasks)) or 'none'}"
         start = _ipython if ipython and kind != "python" else _python

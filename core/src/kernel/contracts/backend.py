@@ -188,7 +188,8 @@ class ResultBackend(Driver):
             key: name of the join; the id of a group.
             member: its name, ``f"{index:06d}:{task_id}"``: payloads are ordered by it, as text.
             payload: opaque bytes (the kernel writes the JSON ``[1, task_id, state, result]`` of wire.md 11.2).
-            size: members expected, 1 or more.
+            size: members expected; 0 when the reporter does not know it, because a client of another implementation
+                announced it in a layout shared with it (wire.md 11): then only that can complete the join.
             ttl_s: seconds after the last report until nothing of an unfinished join is left; None for ever.
             deadline: when the caller gives up.
 

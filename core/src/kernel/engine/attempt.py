@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from kernel.contracts.pool import SoftLimiter
 from kernel.engine.failure import ExceptionInfo, traceback_text
+from kernel.engine.following import ReplacedBy
 from kernel.engine.retry import RetryAsk, ScheduledRetry, Uniform, automatic_retry, schedule_retry
 from kernel.errors import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from kernel.model.context import Request, Running, current
 from kernel.model.options import TaskOptions
-from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Retried, Succeeded
+from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Replaced, Retried, Succeeded
 
 _HERE = __file__
 _UNLIMITED = nullcontext()
@@ -120,6 +121,8 @@ async def attempt_async(task: RunnableTask, request: Request, ports: Ports) -> O
 
 def judge(task: RunnableTask, request: Request, error: BaseException, ports: Ports) -> Outcome:
     """What an exception of the body means."""
+    if isinstance(error, ReplacedBy):
+        return Replaced(error.calls, error.joins)
     if isinstance(error, Ignore):
         return Ignored()
     if isinstance(error, Reject):

@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from kernel.contracts.backend import Record, StoreMode
 from kernel.contracts.broker import SettleKind
 from kernel.engine.attempt import RunnableTask
-from kernel.engine.canvas import NO_ERRBACKS, Errbacks, calls_after_success, errbacks_of, result_tuple
+from kernel.engine.errbacks import NO_ERRBACKS, Errbacks, errbacks_of
+from kernel.engine.falling import Fall, after_failure, membership, readable_fall
+from kernel.engine.following import after_success
+from kernel.engine.parts import Part, fallen_parts, fallen_records, success_parts
 from kernel.engine.records import Records
-from kernel.errors import EncodeError, InvalidTaskError, Reject
+from kernel.errors import EncodeError, Ignore, InvalidTaskError, Reject
 from kernel.model import states
 from kernel.model.call import Call
+from kernel.model.canvas import Expected
 from kernel.model.context import Request
 from kernel.model.events import event
-from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Retried, Succeeded
+from kernel.model.outcome import Failed, Ignored, Outcome, Rejected, Replaced, Retried, Succeeded
 
 DEBUG, INFO, ERROR = logging.DEBUG, logging.INFO, logging.ERROR
 Event = Mapping[str, object]
@@ -50,7 +54,10 @@ class Plan:
         state: the state reached.
         settlement: how the delivery ends, once everything else is written.
         calls: published first, so that ``children`` is complete when the result is seen.
+        joins: chords among the calls, announced before.
         record: stored second; None stores nothing.
+        fallen: stored with it: later steps that will never run.
+        parts: told to the chords that wait for this task or for what falls with it, after the record is stored.
         mode: what the record may overwrite.
         errbacks: run after the record is stored, so that they can read it.
         reason: why, for a rejection.
@@ -64,7 +71,10 @@ class Plan:
     settlement: SettleKind
     outcome: Outcome
     calls: tuple[Call, ...] = ()
+    joins: tuple[Expected, ...] = ()
     record: Record | None = None
+    fallen: tuple[Record, ...] = ()
+    parts: tuple[Part, ...] = ()
     mode: StoreMode = StoreMode.IF_NOT_FINAL
     errbacks: Errbacks = NO_ERRBACKS
     reason: str = ""
@@ -99,13 +109,9 @@ def plan(outcome: Outcome, run: Run, setting: Setting) -> Plan:
         case Retried():
             return _retried(outcome, run, setting)
         case Ignored():
-            return Plan(
-                state=states.IGNORED,
-                settlement=SettleKind.ACK,
-                outcome=outcome,
-                runtime_s=run.runtime_s,
-                log=_line(setting, INFO, run, "ignored"),
-            )
+            return _ignored(outcome, run, setting)
+        case Replaced():
+            return _replaced(outcome, run, setting)
         case Rejected():
             return _rejected(outcome, run, setting)
 
@@ -113,9 +119,9 @@ def plan(outcome: Outcome, run: Run, setting: Setting) -> Plan:
 def _succeeded(outcome: Succeeded, run: Run, setting: Setting) -> Plan:
     request = run.request
     try:
-        calls = calls_after_success(request, outcome.value)
-        if calls:
-            request.children.extend(result_tuple(call) for call in calls)
+        following = after_success(request, outcome.value)
+        request.children.extend(following.children)
+        parts = success_parts(request, outcome.value, setting.records)
         record = None
         if not request.ignore_result:
             record = setting.records.success(request, outcome.value, setting.node, run.ended)
@@ -126,8 +132,10 @@ def _succeeded(outcome: Succeeded, run: Run, setting: Setting) -> Plan:
         state=states.SUCCESS,
         settlement=SettleKind.ACK,
         outcome=outcome,
-        calls=tuple(calls),
+        calls=following.calls,
+        joins=following.joins,
         record=record,
+        parts=parts,
         mode=StoreMode.IF_NOT_SUCCESS,
         runtime_s=run.runtime_s,
         events=_event(setting, run, "task-succeeded", result=shown, runtime=run.runtime_s),
@@ -141,8 +149,9 @@ def _failed(outcome: Failed, run: Run, setting: Setting) -> Plan:
     acknowledged = options.acks_on_timeout if outcome.timed_out else options.acks_on_failure
     try:
         errbacks = errbacks_of(request, setting.tasks)
+        fall = after_failure(request)
     except InvalidTaskError as error:
-        errbacks = NO_ERRBACKS
+        errbacks, fall = NO_ERRBACKS, readable_fall(request)
         outcome = Failed(outcome.error, f"{outcome.traceback}\n(errbacks not run: {error})\n", outcome.expected)
     text = repr(outcome.error)
     level, words = (INFO, "raised expected") if outcome.expected else (ERROR, "raised unexpected")
@@ -152,6 +161,8 @@ def _failed(outcome: Failed, run: Run, setting: Setting) -> Plan:
         settlement=SettleKind.ACK if acknowledged else SettleKind.REJECT,
         outcome=outcome,
         record=_failure_record(outcome, run, setting) if stored else None,
+        fallen=fallen_records(fall, outcome, request, setting.records, run.ended),
+        parts=fallen_parts(fall, outcome.error, setting.records),
         errbacks=errbacks,
         reason="" if acknowledged else f"failed: {text[:200]}",
         runtime_s=run.runtime_s,
@@ -173,7 +184,7 @@ def _retried(outcome: Retried, run: Run, setting: Setting) -> Plan:
     record = None
     cause = getattr(outcome.error, "exc", None) or outcome.error
     if not request.ignore_result:
-        request.children.append(result_tuple(call))  # the next run is a child of this one (wire.md 10.1)
+        request.children.append([[call.id, None], None])  # the next run is a child of this one (wire.md 10.1)
         record = setting.records.failure(request, cause, outcome.traceback, setting.node, run.ended, states.RETRY)
     return Plan(
         state=states.RETRY,
@@ -188,18 +199,47 @@ def _retried(outcome: Retried, run: Run, setting: Setting) -> Plan:
     )
 
 
+def _replaced(outcome: Replaced, run: Run, setting: Setting) -> Plan:
+    return Plan(
+        state=states.IGNORED,
+        settlement=SettleKind.ACK,
+        outcome=outcome,
+        calls=outcome.calls,
+        joins=outcome.joins,
+        runtime_s=run.runtime_s,
+        log=_line(setting, INFO, run, "replaced"),
+    )
+
+
+def _ignored(outcome: Ignored, run: Run, setting: Setting) -> Plan:
+    """Nothing is stored, and nothing follows; a chord that waits for the task is told that it has no result."""
+    own = membership(run.request)
+    alone = Fall(parts=[] if own is None else [own])
+    return Plan(
+        state=states.IGNORED,
+        settlement=SettleKind.ACK,
+        outcome=outcome,
+        parts=fallen_parts(alone, Ignore(), setting.records),
+        runtime_s=run.runtime_s,
+        log=_line(setting, INFO, run, "ignored"),
+    )
+
+
 def _rejected(outcome: Rejected, run: Run, setting: Setting) -> Plan:
+    failed = Failed(Reject(outcome.reason, requeue=False), f"Rejected: {outcome.reason}\n")
     if outcome.requeue:
-        settlement, record = SettleKind.RELEASE, None
+        settlement, record, fall = SettleKind.RELEASE, None, Fall()
     else:
         settlement = SettleKind.REJECT
-        failed = Failed(Reject(outcome.reason, requeue=False), f"Rejected: {outcome.reason}\n")
         record = None if run.request.ignore_result else _failure_record(failed, run, setting)
+        fall = readable_fall(run.request)
     return Plan(
         state=states.REJECTED,
         settlement=settlement,
         outcome=outcome,
         record=record,
+        fallen=fallen_records(fall, failed, run.request, setting.records, run.ended),
+        parts=fallen_parts(fall, failed.error, setting.records),
         reason=f"rejected by the task: {outcome.reason[:200]}",
         runtime_s=run.runtime_s,
         events=_event(setting, run, "task-rejected", requeue=outcome.requeue),

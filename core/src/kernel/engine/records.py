@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from kernel.contracts import compressed
 from kernel.contracts.backend import Record
@@ -63,9 +63,9 @@ class Records:
     def __init__(self, config: Config, codec: Codec) -> None:
         self._config = config
         self._codec = codec
-        self.ttl_s = _seconds(config.result_expires)
+        self.ttl_s = seconds(config.result_expires)
         failures = config.result_failure_expires
-        self._failure_ttl_s = self.ttl_s if failures is None else _seconds(failures)
+        self._failure_ttl_s = self.ttl_s if failures is None else seconds(failures)
 
     def success(self, request: Request, value: object, worker: str, now: float) -> Record:
         """The record of a returned value.
@@ -101,6 +101,39 @@ class Records:
         if isinstance(meta, BaseException):
             return self.failure(request, meta, None, worker, now, status)
         return self._record(request, status, self._encode(meta), None, worker, now)
+
+    def fallen(self, task_id: str, error: BaseException, traceback: str | None, parent: Request, now: float) -> Record:
+        """The record of a task that will never run, because of what failed before it: the same error."""
+        request = Request(id=task_id, parent_id=parent.id, root_id=parent.root_id)
+        return self.failure(request, error, traceback, "", now)
+
+    def part(self, task_id: str, state: str, value: object) -> bytes:
+        """What a member of a chord reports: ``[1, task_id, state, result]`` (wire.md 11.2).
+
+        Raises:
+            EncodeError: when the result serializer cannot carry a returned value.
+        """
+        if not isinstance(value, BaseException):
+            return self._codec.encode([1, task_id, state, value], self._config.result_serializer, None).body
+        wire = failure_to_wire(value, self._config.namespace)
+        try:
+            return self.part(task_id, state, wire)
+        except EncodeError:
+            return self.part(task_id, state, texts_only(wire))
+
+    def read_part(self, payload: bytes) -> tuple[str, str, Any]:
+        """A report: the member's id, its state, and its result or exception.
+
+        Raises:
+            BackendGetMetaError: for a report that cannot be decoded.
+        """
+        serializer = self._codec.serializer(self._config.result_serializer)
+        try:
+            decoded = self._codec.decode(payload, serializer.content_type, serializer.content_encoding, None)
+            _, task_id, state, result = cast(list[Any], decoded)
+        except (KernelError, TypeError, ValueError) as error:
+            raise BackendGetMetaError(f"The report of a member of a chord cannot be read: {error}") from error
+        return task_id, state, failure_from_wire(result) if state in states.EXCEPTION_STATES else result
 
     def meta(self, record: Record) -> ResultMeta:
         """Decode a record; exceptions are rebuilt (see :mod:`kernel.engine.failure`).
@@ -199,6 +232,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _seconds(expires: float | timedelta | None) -> float | None:
-    seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
-    return seconds or None
+def seconds(expires: float | timedelta | None) -> float | None:
+    """How long to keep something, in seconds; None for ever, which a setting may write as 0."""
+    number = expires.total_seconds() if isinstance(expires, timedelta) else expires
+    return number or None

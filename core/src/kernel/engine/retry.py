@@ -116,7 +116,7 @@ def _options(request: Request, ask: RetryAsk) -> CallOptions:
         "ignore_result": request.ignore_result,
         "replaced_task_nesting": request.replaced_task_nesting,
         "add_to_parent": False,
-        **_where_it_came_from(request.delivery_info),
+        **where_it_came_from(request.delivery_info),
     }
     hard, soft = request.timelimit
     carried = {
@@ -141,7 +141,7 @@ def _options(request: Request, ask: RetryAsk) -> CallOptions:
     return cast(CallOptions, options)  # the keys were checked where the caller gave them
 
 
-def _where_it_came_from(info: Mapping[str, Any]) -> dict[str, Any]:
+def where_it_came_from(info: Mapping[str, Any]) -> dict[str, Any]:
     """The queue the message was taken from: with the default exchange the routing key names it (wire.md 2.7)."""
     found: dict[str, Any] = {}
     if info.get("exchange"):

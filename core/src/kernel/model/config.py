@@ -89,6 +89,13 @@ class Config:
     result_serializer: str = _setting("json", "serializer of results")
     result_accept_content: tuple[str, ...] | None = _setting(None, "like accept_content, for results; None is the same")
     result_compression: str | None = _setting(None, "compressor of stored results")
+    result_chord_retry_interval: float = _setting(
+        1.0, "seconds between two looks of chord_unlock at unfinished members"
+    )
+    result_chord_join_timeout: float = _setting(3.0, "seconds chord_unlock may take to read the members' results")
+    result_chord_expires: float | timedelta | None = _setting(
+        None, "seconds an unfinished chord is kept after its last member; None is result_expires"
+    )
     result_expires: float | timedelta | None = _setting(DAY, "seconds a result is kept; 0 or None is for ever")
     result_persistent: bool | None = _setting(None, "results by rpc:// survive a restart of the broker; None is false")
     result_failure_expires: float | timedelta | None = _setting(
@@ -134,6 +141,9 @@ class Config:
     # Tasks: how they run
     task_ignore_result: bool = _setting(False, "store no results by default")
     task_store_errors_even_if_ignored: bool = _setting(False, "store failures in spite of ignore_result")
+    task_allow_error_cb_on_chord_header: bool = _setting(
+        False, "a link_error of a chord stands at the tasks of its header as well"
+    )
     task_track_started: bool = _setting(False, "store the state STARTED")
     task_acks_late: bool = _setting(False, "acknowledge after running instead of before")
     task_acks_on_failure_or_timeout: bool = _setting(True, "default of the next two")

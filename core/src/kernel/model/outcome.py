@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kernel.model.call import Call
+from kernel.model.canvas import Expected
 from kernel.model.options import CallOptions
 
 
@@ -35,6 +37,14 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """The body put other tasks in its place: they are sent, and the last of them ends under the task's own id."""
+
+    calls: tuple[Call, ...]
+    joins: tuple[Expected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """The body asked for nothing to be stored."""
 
@@ -47,4 +57,4 @@ class Rejected:
     requeue: bool
 
 
-Outcome = Succeeded | Failed | Retried | Ignored | Rejected
+Outcome = Succeeded | Failed | Retried | Replaced | Ignored | Rejected

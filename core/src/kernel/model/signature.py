@@ -1,7 +1,7 @@
 """A task call as data: the signature's plain-dict form on the wire (wire.md 3)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from kernel.errors import InvalidTaskError
 
@@ -15,6 +15,8 @@ class SignatureDict(TypedDict):
     options: dict[str, Any]
     subtask_type: str | None
     immutable: bool
+    chord_size: NotRequired[int]
+    """Of the body of a chord: members of the header; clients that leave it out announce it elsewhere (wire.md 11)."""
 
 
 def read_signature(value: object) -> SignatureDict:
@@ -32,7 +34,7 @@ def read_signature(value: object) -> SignatureDict:
         raise InvalidTaskError(f"The args of signature {task} must be a list, not {type(args).__name__}")
     if not isinstance(kwargs or {}, Mapping) or not isinstance(options or {}, Mapping):
         raise InvalidTaskError(f"The kwargs and options of signature {task} must be mappings")
-    return SignatureDict(
+    signature = SignatureDict(
         task=task,
         args=tuple(args or ()),
         kwargs=dict(kwargs or {}),
@@ -40,6 +42,9 @@ def read_signature(value: object) -> SignatureDict:
         subtask_type=value.get("subtask_type"),
         immutable=bool(value.get("immutable", False)),
     )
+    if isinstance(value.get("chord_size"), int):
+        signature["chord_size"] = value["chord_size"]
+    return signature
 
 
 def with_partial(signature: SignatureDict, args: Sequence[object]) -> SignatureDict:

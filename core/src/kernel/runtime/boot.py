@@ -25,6 +25,7 @@ from kernel.model.config import Config
 from kernel.model.topology import Topology
 from kernel.runtime.drivers import DriverFactory, check_reply_url, scheme_of
 from kernel.runtime.formats import Formats, named_compressors, named_serializers
+from kernel.runtime.joins import BackendJoins
 from kernel.runtime.mailbox import Mailbox
 from kernel.runtime.opening import Opening
 from kernel.runtime.plugins import PluginSet, call_hook, load_plugins
@@ -154,6 +155,11 @@ class Services:
     def connected(self) -> bool:
         """Whether the broker was opened, and not closed since."""
         return self._broker.driver is not None
+
+    @property
+    def joins(self) -> BackendJoins:
+        """Where chords count their members."""
+        return BackendJoins(self)
 
     @property
     def publisher(self) -> Publisher:

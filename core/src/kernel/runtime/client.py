@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from kernel.engine.attempt import RunnableTask
 from kernel.model.call import Call
+from kernel.model.canvas import Expected
 from kernel.model.config import Config
+from kernel.model.context import Request
 from kernel.model.outcome import Outcome
 from kernel.runtime.boot import Services, build_services
+from kernel.runtime.chords import Chords
 from kernel.runtime.client_events import ClientEvents
 from kernel.runtime.eager import EagerRun
 from kernel.runtime.mailbox import Mailbox
@@ -55,6 +58,14 @@ class Client:
     ) -> Mapping[str, Outcome]:
         """Run bodies here and now, with what follows them; outcomes by task id."""
         return EagerRun(self.services, tasks, serialize=serialize).run(calls)
+
+    def announce(self, joins: Sequence[Expected]) -> list[Call]:
+        """Announce chords before their members are sent; calls to be sent with them."""
+        return self.services.joins.expect(joins)
+
+    def chords(self, tasks: Mapping[str, RunnableTask], request: Request) -> Chords:
+        """What the built-in tasks do for chords."""
+        return Chords(self.services, tasks, request)
 
     def emit(self, events: Sequence[Mapping[str, object]]) -> None:
         """Publish monitoring events, best effort."""

@@ -18,8 +18,11 @@ from kernel.engine.plan import Plan, Run, Setting, plan
 from kernel.errors import BackendStoreError, DriverError, KernelError, Retry
 from kernel.model import states
 from kernel.model.call import Call
+from kernel.model.canvas import Expected
 from kernel.model.context import Request, Running, current
-from kernel.model.outcome import Failed, Retried, Succeeded
+from kernel.model.outcome import Failed, Replaced, Retried, Succeeded
+from kernel.runtime.joiner import Joiner
+from kernel.runtime.joins import Joins
 from kernel.runtime.middleware import Middleware
 from kernel.runtime.store import Store, Storing
 
@@ -56,6 +59,10 @@ class Committing(Storing, Protocol):
     def publisher(self) -> Publishing:
         """Where follow-ups go."""
 
+    @property
+    def joins(self) -> Joins:
+        """Where chords count their members."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -83,6 +90,8 @@ class Committer:
     ) -> None:
         self._services = services
         self._store = Store(services)
+        self._joins = services.joins
+        self._joiner = Joiner(services, self._joins, self._store, setting)
         self._setting = setting
         self._middleware = middleware
 
@@ -92,6 +101,7 @@ class Committer:
         done = self._publish(done)
         done = self._store_records(done)
         done = self._publish_errbacks(done)
+        done = [self._joined(each) for each in done]
         for each in done:
             if each.run is not None:
                 self._after(each.run, each.plan)
@@ -108,11 +118,11 @@ class Committer:
 
     def _publish(self, done: list[Done]) -> list[Done]:
         """Follow-ups of the whole batch at once; when that fails, one by one to learn whose are refused."""
-        calls = [call for each in done for call in each.plan.calls]
-        if not calls:
+        plans = [each.plan for each in done if each.plan.calls]
+        if not plans:
             return done
         try:
-            self._services.publisher.publish(calls)
+            self._send([call for each in plans for call in each.calls], [join for each in plans for join in each.joins])
         except KernelError:
             return [self._published(each) for each in done]
         return done
@@ -121,12 +131,16 @@ class Committer:
         if not done.plan.calls or done.run is None:
             return done
         try:
-            self._services.publisher.publish(done.plan.calls)
+            self._send(done.plan.calls, done.plan.joins)
         except KernelError as error:
-            if isinstance(done.plan.outcome, Retried):
+            if isinstance(done.plan.outcome, (Retried, Replaced)):
                 return _given_back(done, error)
             return self._failed(done, done.run, error)
         return done
+
+    def _send(self, calls: Sequence[Call], joins: Sequence[Expected]) -> None:
+        """Announce chords, then send."""
+        self._services.publisher.publish([*self._joins.expect(joins), *calls])
 
     def _store_records(self, done: list[Done]) -> list[Done]:
         for mode in (StoreMode.IF_NOT_SUCCESS, StoreMode.IF_NOT_FINAL):
@@ -138,6 +152,9 @@ class Committer:
                 run = done[i].run
                 if error is not None and run is not None:
                     done[i] = self._not_stored(done[i], run, error)
+        fallen = [record for each in done for record in each.plan.fallen]
+        if fallen:
+            self._store.all(fallen, StoreMode.IF_NOT_FINAL)
         return done
 
     def _not_stored(self, done: Done, run: Run, error: KernelError) -> Done:
@@ -153,14 +170,25 @@ class Committer:
 
     def _publish_errbacks(self, done: list[Done]) -> list[Done]:
         """Errbacks that are tasks are sent after the failure is stored, so that they can read it."""
-        calls = [call for each in done for call in each.plan.errbacks.calls]
-        if not calls:
+        errbacks = [each.plan.errbacks for each in done if each.plan.errbacks.calls]
+        if not errbacks:
             return done
         try:
-            self._services.publisher.publish(calls)
+            self._send([call for e in errbacks for call in e.calls], [join for e in errbacks for join in e.joins])
         except KernelError as error:
             logger.error("Errbacks could not be sent: %s", error)  # noqa: TRY400 - one line, the cause is the broker
             return [_given_back(each, error) if each.plan.errbacks.calls else each for each in done]
+        return done
+
+    def _joined(self, done: Done) -> Done:
+        """Tell the chords that wait for this task, and act for those that are complete with it."""
+        if not done.plan.parts:
+            return done
+        try:
+            self._joiner.report(done.plan.parts)
+        except KernelError as error:
+            logger.error("A chord could not be told of its member: %s", error)  # noqa: TRY400 - the cause is a server
+            return _given_back(done, error)
         return done
 
     def _after(self, run: Run, done: Plan) -> None:

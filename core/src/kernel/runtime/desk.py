@@ -57,7 +57,7 @@ class Desk:
 
     def end(self, ending: Ending, settle: Settle | None = None, tag: int | None = None) -> None:
         """Store how a task ended, then settle its delivery, unless it was acknowledged before."""
-        if ending.ignored or not self.endings.enabled:
+        if not self.endings.enabled:
             if settle is not None:
                 self.settle(settle, tag)
         else:

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kernel.contracts.backend import ResultBackend
+from kernel.contracts.backend import Record, StoreMode, StoreResult
+from kernel.contracts.deadline import Deadline
 from kernel.engine.attempt import Ports, RunnableTask, attempt
 from kernel.engine.message_parts import build_body
 from kernel.engine.plan import Run, Setting, plan
@@ -19,9 +20,10 @@ from kernel.errors import NotRegistered
 from kernel.model.call import Call
 from kernel.model.context import Request
 from kernel.model.message import read_body
-from kernel.model.outcome import Failed, Outcome
+from kernel.model.outcome import Failed, Outcome, Replaced
 from kernel.runtime.boot import Services
 from kernel.runtime.commit import Committer, Done
+from kernel.runtime.joins import LocalJoins
 from kernel.runtime.middleware import Middleware
 from kernel.runtime.portal import Portal, limited
 
@@ -73,7 +75,8 @@ class EagerRun:
         outcome = attempt(task, request, None, self._ports)
         if isinstance(outcome, Failed) and not isinstance(outcome.error, Exception):
             raise outcome.error  # Ctrl-C and sys.exit() mean this process, which is the caller's own
-        self.outcomes[call.id] = outcome
+        if not isinstance(outcome, Replaced):  # then the last of those in its place has its id
+            self.outcomes[call.id] = outcome
         run = Run(task, request, began, time.time())
         self._committer.commit([Done(0, run, plan(outcome, run, self._setting))])
 
@@ -95,6 +98,7 @@ class EagerRun:
             group=options.get("group_id"),
             group_index=options.get("group_index"),
             chain=embed.chain,
+            chord=embed.chord,
             callbacks=embed.callbacks,
             errbacks=embed.errbacks,
             root_id=options.get("root_id") or call.id,
@@ -103,6 +107,9 @@ class EagerRun:
             delivery_info={"exchange": "", "routing_key": "", "priority": None, "redelivered": False, "is_eager": True},
             headers=options.get("headers"),
             shadow=options.get("shadow"),
+            replaced_task_nesting=options.get("replaced_task_nesting", 0),
+            stamped_headers=list(options.get("stamped_headers") or ()) or None,
+            stamps=options.get("stamps") or {},
             ignore_result=options.get("ignore_result"),
             is_eager=True,
             called_directly=False,
@@ -117,14 +124,29 @@ class EagerRun:
 
 
 class _Local:
-    """The services of an eager run: calls are run instead of published."""
+    """The services of an eager run: calls are run instead of published, and chords counted here."""
 
-    def __init__(self, services: Services, publisher: EagerRun) -> None:
+    def __init__(self, services: Services, run: EagerRun) -> None:
         self.config = services.config
-        self.publisher = publisher
-        self._services = services
+        self.publisher = run
+        self.joins = LocalJoins()
+        self.backend = _Kept(services, run)
 
-    @property
-    def backend(self) -> ResultBackend | None:
-        """The result backend, only where eager results are to be stored."""
-        return self._services.backend if self.config.task_store_eager_result else None
+
+class _Kept:
+    """Takes the records of an eager run: what fell without running is an outcome too. Only ``task_store_eager_result``
+    lets them through to the result backend.
+    """
+
+    def __init__(self, services: Services, run: EagerRun) -> None:
+        self._services = services
+        self._run = run
+
+    def store(self, records: Sequence[Record], mode: StoreMode, deadline: Deadline) -> list[StoreResult]:
+        """See :meth:`kernel.contracts.backend.ResultBackend.store`."""
+        for record in records:
+            if record.id not in self._run.outcomes:
+                meta = self._services.records.meta(record)
+                self._run.outcomes[record.id] = Failed(meta.result, meta.traceback or "")
+        backend = self._services.backend if self._services.config.task_store_eager_result else None
+        return [StoreResult()] * len(records) if backend is None else backend.store(records, mode, deadline)

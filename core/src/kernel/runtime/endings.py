@@ -48,7 +48,7 @@ class Ending:
 class _Waiting:
     """One ending on its way.
 
-    ``stored`` is False until the record is written, or turned away because a final one is there; ``follow`` is True
+    ``stored`` is False until the record is written, or turned away because a final one is there; ``failed`` is True
     when errbacks are to be sent.
     """
 
@@ -57,7 +57,7 @@ class _Waiting:
     settle: Settle | None
     tag: int | None
     stored: bool = False
-    follow: bool = False
+    failed: bool = False
 
 
 class Endings:
@@ -90,7 +90,9 @@ class Endings:
         message = ending.delivery.message
         request = failure_request(ending.headers, str(ending.headers.get("id")), message.reply_to)
         record = self._services.records.failure(request, ending.error, None, self._node, time.time(), ending.state)
-        self._waiting.append(_Waiting(ending, record, settle, tag))
+        self._waiting.append(
+            _Waiting(ending, record, settle, tag, ending.ignored, ending.ignored and ending.state == states.FAILURE)
+        )
 
     def flush(self) -> list[tuple[Settle, int | None]]:
         """Store what waits, unless that failed a moment ago.
@@ -137,15 +139,13 @@ class Endings:
                 errors[each] = result.error
             else:
                 each.stored = True
-                each.follow = result.stored and each.ending.state == states.FAILURE
+                each.failed = result.stored and each.ending.state == states.FAILURE
         return errors
 
     def _follow(self, waiting: _Waiting) -> KernelError | None:
         ending = waiting.ending
-        if not waiting.follow:
-            return None
         try:
-            self._aftermath.follow(ending.delivery, ending.headers, ending.error)
+            self._aftermath.follow(ending.delivery, ending.headers, ending.error, failed=waiting.failed)
         except KernelError as error:
             return error
         return None

@@ -17,6 +17,9 @@ from kernel.runtime.reply_backend import ReplyBackend
 ANSWER_S = 10.0
 """How long one read or write may take, retries included."""
 
+SWEEP = 1000
+"""Expired results removed with one call."""
+
 T = TypeVar("T")
 
 
@@ -184,6 +187,22 @@ class Results:
             f"Forgetting group {group_id}",
             BackendStoreError,
         )
+
+    def sweep(self) -> int:
+        """Remove expired results where the backend does not do it by itself; how many.
+
+        Raises:
+            BackendStoreError: when the backend does not answer.
+        """
+        removed, gone = 0, SWEEP
+        while gone == SWEEP:
+            gone = self._patient(
+                lambda backend, deadline: backend.expire(time.time(), SWEEP, deadline),
+                "Removing old results",
+                BackendStoreError,
+            )
+            removed += gone
+        return removed
 
     def store_state(self, request: Request, state: str, meta: object) -> None:
         """Store a state with its ``meta``; a stored success is never overwritten (wire.md 10.1).

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from kernel.contracts.backend import Record, ResultBackend, StoreMode
+from kernel.contracts.backend import Record, StoreMode, StoreResult
 from kernel.contracts.deadline import Deadline
 from kernel.errors import DriverError
 from kernel.model.config import Config
@@ -16,6 +16,13 @@ STORE_TIMEOUT_S = 10.0
 """Deadline of one write."""
 
 
+class Writes(Protocol):
+    """Takes records; a result backend."""
+
+    def store(self, records: Sequence[Record], mode: StoreMode, deadline: Deadline) -> list[StoreResult]:
+        """See :meth:`kernel.contracts.backend.ResultBackend.store`."""
+
+
 class Storing(Protocol):
     """What a store needs around it; :class:`kernel.runtime.boot.Services` has it."""
 
@@ -24,7 +31,7 @@ class Storing(Protocol):
         """The effective settings."""
 
     @property
-    def backend(self) -> ResultBackend | None:
+    def backend(self) -> Writes | None:
         """The open result backend, None when nothing is stored."""
 
 
@@ -34,12 +41,13 @@ class Store:
     Args:
         services: the result backend, opened when first needed, and ``result_backend_always_retry`` with its intervals.
             Without a backend nothing is stored.
+        patient: False tries once, for those who try again by themselves.
     """
 
-    def __init__(self, services: Storing) -> None:
+    def __init__(self, services: Storing, *, patient: bool = True) -> None:
         self._services = services
         config = services.config
-        self._retries = config.result_backend_max_retries if config.result_backend_always_retry else 0
+        self._retries = config.result_backend_max_retries if patient and config.result_backend_always_retry else 0
         self._pause_s = config.result_backend_base_sleep_between_retries_ms / 1000
         self._longest_s = config.result_backend_max_sleep_between_retries_ms / 1000
 

@@ -42,9 +42,9 @@ class Join:
 
     def report(self, member: str, payload: bytes, now: float) -> JoinState:
         """Count a member, once; the report that finds the join complete and unclaimed takes the claim."""
-        if len(self.payloads) < self.size:
+        if len(self.payloads) < self.size or not self.size:
             self.payloads.setdefault(member, payload)
-        if len(self.payloads) < self.size or self.claimed > now:
+        if len(self.payloads) < self.size or not self.size or self.claimed > now:
             return JoinState(len(self.payloads), self.size, won=False)
         self.claimed = now + CLAIM_S
         return JoinState(

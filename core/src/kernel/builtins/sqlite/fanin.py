@@ -22,10 +22,10 @@ class FanIn:
         if done:
             return JoinState(size, size, won=False, done=True)
         size = wanted
-        if count < size:
+        if count < size or not size:
             added = self._execute("INSERT OR IGNORE INTO fanin_member VALUES (?, ?, ?)", (self._key, member, payload))
             count += added.rowcount
-        won = count >= size and claimed <= self._now
+        won = count >= size > 0 and claimed <= self._now
         self._execute(
             "UPDATE fanin SET count = ?, claimed = ?, ends = ? WHERE key = ?",
             (count, self._now + CLAIM_S if won else claimed, None if ttl_s is None else self._now + ttl_s, self._key),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kernel.engine.canvas import calls_after_success, errbacks_of, result_tuple
+from kernel.engine.errbacks import errbacks_of
+from kernel.engine.following import after_success
 from kernel.errors import InvalidTaskError
 from kernel.model.context import Request
 from kernel.model.options import TaskOptions
@@ -17,6 +18,10 @@ def sig(task, *args, immutable=False, kind=None, options=None, **kwargs):
         "subtask_type": kind,
         "immutable": immutable,
     }
+
+
+def calls_after_success(request, value):
+    return list(after_success(request, value).calls)
 
 
 class Task:
@@ -40,7 +45,7 @@ def test_the_next_chain_step_takes_the_rest_along():
     steps = [sig("third"), sig("second", options={"task_id": "s2", "queue": "q"})]
     (call,) = calls_after_success(Request(id="t1", chain=steps), 8)
     assert (call.task, call.id, call.args) == ("second", "s2", (8,))
-    assert call.options["chain"] == [sig("third")]
+    assert [step["task"] for step in call.options["chain"]] == ["third"]
     assert call.options["queue"] == "q"
     (last,) = calls_after_success(Request(id="t1", chain=[sig("third")]), 9)
     assert "chain" not in last.options
@@ -75,7 +80,9 @@ def test_group_options_travel_under_their_name():
         {"task": ""},
         {"task": "a", "args": 5},
         {"task": "a", "kwargs": 5},
-        sig("c", kind="chord"),
+        sig("c", kind="chord", header=[sig("a")]),
+        sig("c", kind="chord", header=[sig("a")], body=5),
+        sig("c", kind="something"),
         sig("kernel.group", kind="group", tasks=5),
     ],
 )
@@ -107,6 +114,6 @@ def test_errbacks_are_sorted_by_shape():
     assert errbacks_of(Request(id="t"), tasks).calls == ()
 
 
-def test_result_tuple():
-    (call,) = calls_after_success(Request(id="t", callbacks=[sig("a", options={"task_id": "x"})]), 1)
-    assert result_tuple(call) == [["x", None], None]
+def test_children_are_what_follows_as_it_travels():
+    following = after_success(Request(id="t", callbacks=[sig("a", options={"task_id": "x"})]), 1)
+    assert following.children == ([["x", None], None],)

@@ -1,0 +1,171 @@
+"""Where chords count their members: the joins of the result backend (contract ``result_backend/1``; wire.md 11)."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar, cast
+from uuid import NAMESPACE_OID, uuid5
+
+from kernel.contracts.backend import JoinState, ResultBackend
+from kernel.contracts.deadline import Deadline
+from kernel.engine.parts import Part
+from kernel.engine.records import seconds
+from kernel.errors import DriverError, ResultsDisabled
+from kernel.model.call import Call
+from kernel.model.canvas import Expected
+from kernel.model.config import Config
+from kernel.model.options import CallOptions
+
+T = TypeVar("T")
+
+UNLOCK = "celery.chord_unlock"
+"""The built-in task that looks at the members' results where the backend cannot join (wire.md 11.4)."""
+
+_CALL_S = 10.0
+"""Deadline of one call of the backend."""
+
+
+class Joins(Protocol):
+    """What starting and ending chords needs."""
+
+    def expect(self, joins: Sequence[Expected]) -> list[Call]:
+        """Announce chords before their members are sent; calls to be sent with them."""
+
+    def report(self, part: Part) -> JoinState | None:
+        """Report a member; None where somebody else looks for it."""
+
+    def joined(self, key: str) -> None:
+        """The chord has ended: its body was sent, or marked as failed."""
+
+
+class Joining(Protocol):
+    """What is needed around it; :class:`kernel.runtime.boot.Services` has it."""
+
+    @property
+    def config(self) -> Config:
+        """The effective settings."""
+
+    @property
+    def backend(self) -> ResultBackend | None:
+        """The open result backend, None when results are off."""
+
+
+class BackendJoins:
+    """Joins of the configured result backend, patient as its settings say.
+
+    Args:
+        services: the result backend, opened when first needed.
+        patient: retry what failed for a passing reason, with the settings of ``result_backend_always_retry``; False
+            raises at once, for those who try again by themselves.
+    """
+
+    def __init__(self, services: Joining, *, patient: bool = True) -> None:
+        config = services.config
+        self._services = services
+        self._retries = config.result_backend_max_retries if patient and config.result_backend_always_retry else 0
+        self._pause_s = config.result_backend_base_sleep_between_retries_ms / 1000
+        self._longest_s = config.result_backend_max_sleep_between_retries_ms / 1000
+        expires = config.result_expires if config.result_chord_expires is None else config.result_chord_expires
+        self._ttl_s = seconds(expires)
+
+    def expect(self, joins: Sequence[Expected]) -> list[Call]:
+        """See :meth:`Joins.expect`.
+
+        Raises:
+            NotImplementedError: :class:`ResultsDisabled`, without a result backend.
+            DriverError: when the backend does not answer.
+        """
+        if not joins:
+            return []
+        backend = self._services.backend
+        if backend is None:
+            raise ResultsDisabled(
+                "A chord needs a result backend to collect the results of its header, and none is configured",
+                cure="Set result_backend, or give Kernel(backend=...), such as backend='sqlite:///results.sqlite3'.",
+            )
+        if not backend.capabilities().join:
+            return [self._unlock(each) for each in joins]
+        for each in joins:
+            self._patiently(lambda deadline, each=each: backend.expect(each.key, each.size, self._ttl_s, deadline))  # type: ignore[misc] # bound at once
+        return []
+
+    def report(self, part: Part) -> JoinState | None:
+        """See :meth:`Joins.report`."""
+        backend, place = self._services.backend, part.place
+        if backend is None or not backend.capabilities().join:
+            return None
+        size = place.size or self._announced(backend, place.key)
+        return self._patiently(
+            lambda deadline: backend.join(place.key, place.name, part.payload, size, self._ttl_s, deadline)
+        )
+
+    def joined(self, key: str) -> None:
+        """See :meth:`Joins.joined`."""
+        backend = self._services.backend
+        if backend is not None and backend.capabilities().join:
+            self._patiently(lambda deadline: backend.joined(key, self._ttl_s, deadline))
+
+    def _announced(self, backend: ResultBackend, key: str) -> int:
+        """The size of a chord whose client saved the header instead of saying it (wire.md 11.3); 0 when unknown."""
+        saved = self._patiently(lambda deadline: backend.fetch_group(key, deadline))
+        try:
+            return sum(1 for _ in _leaves(json.loads(saved))) if saved else 0
+        except (ValueError, TypeError, IndexError):
+            return 0
+
+    def _unlock(self, expected: Expected) -> Call:
+        options = {
+            "countdown": self._services.config.result_chord_retry_interval,
+            "ignore_result": True,
+            "add_to_parent": False,
+            "queue": expected.body["options"].get("queue"),
+        }
+        given = cast(CallOptions, {key: value for key, value in options.items() if value is not None})
+        task_id = str(uuid5(NAMESPACE_OID, f"{expected.key} unlock"))
+        return Call(UNLOCK, (expected.key, expected.body), {"result": list(expected.results)}, task_id, given)
+
+    def _patiently(self, ask: Callable[[Deadline], T]) -> T:
+        tries, pause = 0, self._pause_s
+        while True:
+            try:
+                return ask(Deadline.after(_CALL_S))
+            except DriverError as error:
+                tries += 1
+                if not error.retryable or tries > self._retries:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, self._longest_s)
+
+
+class LocalJoins:
+    """Chords of an eager run: counted here, in one thread."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, dict[str, bytes]] = {}
+
+    def expect(self, joins: Sequence[Expected]) -> list[Call]:  # noqa: ARG002 - the port's form
+        """Nothing is to be announced: members carry the size."""
+        return []
+
+    def report(self, part: Part) -> JoinState | None:
+        """The last member wins."""
+        members = self._members.setdefault(part.place.key, {})
+        members[part.place.name] = part.payload
+        size, count = part.place.size, len(members)
+        if count < size:
+            return JoinState(count, size, won=False)
+        return JoinState(count, size, won=True, payloads=tuple(members[name] for name in sorted(members)))
+
+    def joined(self, key: str) -> None:
+        """Forget it."""
+        self._members.pop(key, None)
+
+
+def _leaves(form: Any) -> Any:
+    """The results of single tasks in a group's result tuple (wire.md 3)."""
+    (_, _), members = form
+    for member in members or ():
+        if member[1] is None:
+            yield member
+        else:
+            yield from _leaves(member)
