@@ -6,6 +6,7 @@ import os
 import pytest
 from worker_fakes import until
 
+from kernel.builtins.memory import broker as memory_broker
 from kernel.contracts.deadline import Deadline
 from kernel.model.topology import Binding, Exchange, QueueSpec
 from kernel.runtime.events import HEARTBEAT_S
@@ -66,6 +67,20 @@ def test_with_the_namespace_celery_it_introduces_itself_as_monitors_expect(site)
     monitor = Monitor(site, "celeryev")
     site.start()
     assert monitor.wait("worker-online")[0]["sw_ident"] == "py-celery"
+
+
+def test_the_exchange_is_there_before_anybody_listens(site, monkeypatch):
+    declared = []
+    monkeypatch.setattr(
+        memory_broker.MemoryBroker, "declare_exchange", lambda self, exchange, deadline: declared.append(exchange)
+    )
+    site.heartbeat = site.task_events = True
+    site.task("add", lambda x, y: x + y)
+    site.start()
+    site.result(site.send())
+    until(lambda: declared, what="a declaration")
+    site.stop()
+    assert declared == [Exchange("kernelev", "topic")]
 
 
 def test_heartbeats_go_on_and_count(site, monitor):

@@ -10,7 +10,7 @@ from kernel.contracts.capabilities import BrokerCaps
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver
 from kernel.errors import Code, DriverError
-from kernel.model.topology import QueueSpec
+from kernel.model.topology import Exchange, QueueSpec
 
 HeaderValue = Any
 """JSON-like: None, bool, int, float, str, list, dict, and bytes where ``binary_headers`` is claimed."""
@@ -192,6 +192,15 @@ class Broker(Driver):
 
         Raises:
             DriverError: CONFLICT when one exists with other properties (it is left untouched), INVALID for a name.
+        """
+
+    def declare_exchange(self, exchange: Exchange, deadline: Deadline) -> None:
+        """Make an exchange exist that no queue may be bound to yet. Idempotent.
+
+        The default body does nothing: for a broker where an exchange is no more than its bindings.
+
+        Raises:
+            DriverError: CONFLICT when it exists with another type.
         """
 
     @abstractmethod

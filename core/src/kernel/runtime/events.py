@@ -22,6 +22,7 @@ from kernel.engine.codec import Codec
 from kernel.errors import DriverError, EncodeError
 from kernel.model.config import Config
 from kernel.model.events import event, routing_key
+from kernel.model.topology import Exchange
 from kernel.runtime.ledger import Ledger
 from kernel.runtime.timer import Timer
 
@@ -63,7 +64,8 @@ class EventDispatcher:
         self._link = link
         self._codec = codec
         self._serializer = config.event_serializer
-        self._exchange = config.event_exchange or f"{config.namespace}ev"
+        self._exchange = Exchange(config.event_exchange or f"{config.namespace}ev", "topic")
+        self._declared: Broker | None = None
         self._hostname = hostname
         self._pid = os.getpid()
         self._buffer: deque[Mapping[str, Any]] = deque(maxlen=_BUFFER)
@@ -130,7 +132,11 @@ class EventDispatcher:
             self._failed(count)
             return
         try:
-            results = broker.publish([self._message(payload, key)], Deadline.after(_TIMEOUT_S))
+            deadline = Deadline.after(_TIMEOUT_S)
+            if self._declared is not broker:  # monitors may come later, and find it (wire.md 5.3)
+                broker.declare_exchange(self._exchange, deadline)
+                self._declared = broker
+            results = broker.publish([self._message(payload, key)], deadline)
         except (DriverError, EncodeError) as error:
             logger.debug("%d events were dropped: %s", count, error)
             self._failed(count)
@@ -138,6 +144,7 @@ class EventDispatcher:
         self._failures = 0
         if not results[0].ok:
             self.dropped += count
+            self._declared = None
 
     def _failed(self, count: int) -> None:
         """A monitor may miss something; nobody is to wait for it again and again."""
@@ -154,7 +161,7 @@ class EventDispatcher:
             id=str(uuid4()),
             content_type=encoded.content_type,
             content_encoding=encoded.content_encoding,
-            exchange=self._exchange,
+            exchange=self._exchange.name,
             routing_key=key,
             persistent=False,
         )

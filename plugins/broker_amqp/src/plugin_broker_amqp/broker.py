@@ -22,7 +22,7 @@ from kernel.contracts.broker import PUBLISHED
 from kernel.contracts.simple import refusals
 from kernel.contracts.simple.fork import FORKS
 from kernel.errors import Code, DriverError
-from kernel.model.topology import QueueSpec
+from kernel.model.topology import Exchange, QueueSpec
 from kernel.model.urls import masked_url
 from plugin_broker_amqp import failures, native
 from plugin_broker_amqp.address import Address, addresses
@@ -159,6 +159,11 @@ class AmqpBroker(Broker):
         for spec in specs:
             self._packing.check_spec(spec)
         self._desk.declare(specs, deadline)
+
+    def declare_exchange(self, exchange: Exchange, deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.Broker.declare_exchange`."""
+        self._check_open()
+        self._desk.declare_exchange(exchange, deadline)
 
     def delete(self, queues: Sequence[str], deadline: Deadline) -> None:
         """See :meth:`kernel.contracts.Broker.delete`."""

@@ -128,6 +128,13 @@ class Desk:
         with self._channel(f"to purge queue {queue!r}", deadline) as channel:
             return int(channel.queue_purge(queue))
 
+    def declare_exchange(self, exchange: Exchange, deadline: Deadline) -> None:
+        """Make an exchange exist."""
+        if not self._specs.knows_exchange(exchange.name):
+            with self._channel(f"to declare exchange {exchange.name!r}", deadline) as channel:
+                channel.exchange_declare(exchange.name, exchange.type, durable=exchange.durable, auto_delete=False)
+            self._specs.add_exchange(exchange.name)
+
     def find_exchange(self, name: str, deadline: Deadline) -> None:
         """See that an exchange exists.
 
