@@ -1,3 +1,3 @@
 from kernel_conformance import BackendSuite
 
-TestRedis = BackendSuite.for_plugin("backend.redis")
+TestRedis = BackendSuite.for_plugin("backend.redis", level="core")

@@ -1,3 +1,3 @@
 from kernel_conformance import BrokerSuite
 
-TestRedis = BrokerSuite.for_plugin("broker.redis")
+TestRedis = BrokerSuite.for_plugin("broker.redis", level="core")

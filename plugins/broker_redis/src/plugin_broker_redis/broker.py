@@ -30,10 +30,11 @@ from plugin_broker_redis.desk import make_desk
 from plugin_broker_redis.ear import Ear
 from plugin_broker_redis.ending import Ending
 from plugin_broker_redis.names import RESERVED, SEPARATOR, TOP_PRIORITY
-from plugin_broker_redis.publishing import MAX_BODY, Publishing
+from plugin_broker_redis.publishing import Publishing
 from plugin_broker_redis.queues import Queues
 from plugin_broker_redis.reserving import unknown_queue
 from plugin_broker_redis.scripts import DEPTH, PURGE
+from plugin_broker_redis.single import MAX_BODY
 from plugin_common_redis import Phone, Wire, parse
 
 OPTIONS: Final[dict[str, Option]] = {

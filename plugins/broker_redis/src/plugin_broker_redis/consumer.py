@@ -82,7 +82,7 @@ class RedisConsumer(Consumer):
     def settle(self, actions: Sequence[Settle], deadline: Deadline) -> list[SettleResult]:
         """See :meth:`kernel.contracts.Consumer.settle`."""
         self._check_open()
-        heard = [self._settle_heard(action) for action in actions]
+        heard = [self._settle_heard(action) for action in actions] if self._ears else [None] * len(actions)
         others = [action for action, result in zip(actions, heard, strict=True) if result is None]
         told: list[SettleResult] = []
         if others:
@@ -93,7 +93,7 @@ class RedisConsumer(Consumer):
         if self._held.full:
             self._ring()
         rest = iter(told)
-        return [result or next(rest) for result in heard]
+        return [result or next(rest) for result in heard] if self._ears else told
 
     def wake(self) -> None:
         """See :meth:`kernel.contracts.Consumer.wake`."""

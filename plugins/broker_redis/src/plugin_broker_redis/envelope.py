@@ -26,6 +26,7 @@ from kernel.errors import Code, DriverError
 _EXTRA: Final = "kernel"
 _PLAIN: Final = (str, int, float, bytes)
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_loads = json.JSONDecoder().decode
 _KNOWN: Final = frozenset(
     {
         "correlation_id",
@@ -105,7 +106,7 @@ def write(item: Outgoing, queue: str, until: float | None) -> str:
 def read(raw: bytes, queue: str) -> Letter:
     """What was taken from a list. Anything at all can be read: what is no envelope becomes a body without headers."""
     try:
-        found = json.loads(raw)
+        found = _loads(raw.decode())
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -139,7 +140,7 @@ def read_parsed(found: Mapping[str, Any], queue: str) -> Letter:
         correlation_id=_text(properties.get("correlation_id")),
         reply_to=_text(properties.get("reply_to")),
         persistent=properties.get("delivery_mode") != 1,
-        properties={key: value for key, value in properties.items() if key not in _KNOWN},
+        properties={} if properties.keys() <= _KNOWN else _others(properties),
     )
     dead = extra.get("dead")
     said = (str(dead[0]), str(dead[1])) if isinstance(dead, list) and len(dead) == 2 else None  # noqa: PLR2004 - a pair
@@ -266,6 +267,11 @@ def _tag() -> str:
     """A random UUID as text; quicker than by way of the class."""
     text = os.urandom(16).hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
+def _others(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that a caller gave."""
+    return {key: value for key, value in properties.items() if key not in _KNOWN}
 
 
 def _mapping(value: Any) -> dict[str, Any]:

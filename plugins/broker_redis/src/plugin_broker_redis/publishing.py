@@ -14,12 +14,11 @@ from plugin_broker_redis.desk import Desk
 from plugin_broker_redis.names import TOP_PRIORITY, delayed_tag, is_fanout
 from plugin_broker_redis.queues import Facts, Queues
 from plugin_broker_redis.scripts import PUBLISH
+from plugin_broker_redis.single import Single, is_plain
 from plugin_common_redis import Wire, Word
 
 CHUNK: Final = 500
 """Rows that one script stores: others wait meanwhile."""
-MAX_BODY: Final = 32 * 1024 * 1024
-"""Bytes of the largest body."""
 _TRIES: Final = 4
 
 
@@ -40,13 +39,17 @@ class Publishing:
     def __init__(self, desk: Desk, queues: Queues) -> None:
         self._desk = desk
         self._queues = queues
+        self._single = Single(desk, queues)
 
     def publish(self, wire: Wire, items: Sequence[Outgoing], deadline: Deadline) -> list[PublishResult]:
         """See :meth:`kernel.contracts.Broker.publish`."""
+        if len(items) == 1 and self._single.send(wire, items[0], deadline):
+            return [PUBLISHED]
         errors: dict[int, DriverError] = {}
         rows: list[_Row] = []
         for index, item in enumerate(items):
-            refused = None if self._is_plain(item) else refusals.refused_item(item, self._desk.caps)
+            plain = is_plain(item) and self._queues.known(item.queue) is not None
+            refused = None if plain else refusals.refused_item(item, self._desk.caps)
             if refused is not None:
                 errors[index] = refused
             elif item.queue or not item.exchange:
@@ -62,19 +65,6 @@ class Publishing:
                 raise
             self._broke(error, rows[sent:], errors)
         return [PublishResult(errors[index]) if index in errors else PUBLISHED for index in range(len(items))]
-
-    def _is_plain(self, item: Outgoing) -> bool:
-        """Whether there is nothing to refuse but headers that cannot be written, as in a plain call of a task."""
-        return (
-            type(item.body) is bytes
-            and len(item.body) <= MAX_BODY
-            and not item.priority
-            and item.delay_s is None
-            and item.ttl_s is None
-            and item.group is None
-            and item.dedup_id is None
-            and self._queues.known(item.queue) is not None
-        )
 
     def _spread(self, wire: Wire, index: int, item: Outgoing, deadline: Deadline) -> list[_Row]:
         """Where an exchange sends a message."""

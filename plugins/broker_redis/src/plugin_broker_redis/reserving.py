@@ -167,10 +167,14 @@ class Reserver:
         self.look_s = answer[1] / 1000 if answer[1] >= 0 else SLICE_S
         if len(replies) > 1 and replies[1]:  # something came in between
             self.look_s = 0.0
-        return [
-            self._taken(reserved_tag(stem, number, facts[one - 1].name), facts[one - 1], raw, now)
-            for number, (one, raw) in enumerate(zip(answer[2::2], answer[3::2], strict=True), 1)
-        ]
+        found: list[Taken] = []
+        for one, texts in zip(answer[2::2], answer[3::2], strict=True):
+            mine, first = facts[one - 1], len(found) + 1
+            found += [
+                self._taken(reserved_tag(stem, number, mine.name), mine, raw, now)
+                for number, raw in enumerate(texts, first)
+            ]
+        return found
 
     def _request(self, facts: Sequence[Facts], room: int, stem: str) -> tuple[list[Word], list[Word], list[str]]:
         names = self._desk.names

@@ -78,8 +78,8 @@ for i = 4, #KEYS do
       local tag = ARGV[2] .. string.format('%05d', taken) .. '\\6\\22' .. names[queue]
       kept[2 * j - 1], kept[2 * j] = tag, '[' .. got[j] .. endings[queue]
       scored[2 * j - 1], scored[2 * j] = now + leases[queue] - vt, tag
-      found[#found + 1], found[#found + 2] = queue, got[j]
     end
+    found[#found + 1], found[#found + 2] = queue, got
     redis.call('HSET', KEYS[2], unpack(kept))
     redis.call('ZADD', KEYS[3], unpack(scored))
   end
@@ -92,7 +92,7 @@ return found
 """KEYS: registry, unacked, unacked_index, then lists, the most urgent first. ARGV: room (at most 1000), stem of tags,
 visibility timeout, number of queues, (name, lease, ending of the kept value) each, then for each list the number of its
 queue. Returns the number of a queue that does not exist; or 0, milliseconds until a lease or delay ends (-1: none),
-and for each message the number of its queue and its text."""
+and for each list that had some the number of its queue and the texts."""
 
 DUE: Final = Script(
     _NOW
@@ -150,6 +150,14 @@ return found
 arguments, payload. A acknowledges; M moves the payload by command a into KEYS[b]; T does so if its time is over; N
 moves one copy more if the row before did; D keeps the payload under tag a for b seconds; E extends by a seconds; W
 rewrites; X removes an index without an entry. Returns 1 for each that was still held."""
+
+ACK: Final = Script("""
+local found = {}
+for i = 1, #ARGV do found[i] = redis.call('HDEL', KEYS[1], ARGV[i]) end
+redis.call('ZREM', KEYS[2], unpack(ARGV))
+return found
+""")
+"""KEYS: unacked, unacked_index. ARGV: tags, at most 1000. Acknowledges; returns 1 for each that was still held."""
 
 REGISTER: Final = Script("""
 local have = redis.call('HGET', KEYS[1], ARGV[1]) or ''

@@ -6,7 +6,7 @@ from plugin_common_redis.errors import CODES, ReplyError
 from plugin_common_redis.keys import key_prefix
 from plugin_common_redis.phone import Phone
 from plugin_common_redis.script import Script
-from plugin_common_redis.wire import Wire, Word, packed
+from plugin_common_redis.wire import Wire, Word, packed, packed_words
 
 __all__ = [
     "CODES",
@@ -21,5 +21,6 @@ __all__ = [
     "Word",
     "key_prefix",
     "packed",
+    "packed_words",
     "parse",
 ]

@@ -22,7 +22,12 @@ _SHORTEST_S: Final = 0.001
 
 def packed(words: Sequence[Word]) -> bytes:
     """One command as bytes."""
-    parts = [b"*%d\r\n" % len(words)]
+    return b"*%d\r\n%b" % (len(words), packed_words(words))
+
+
+def packed_words(words: Sequence[Word]) -> bytes:
+    """Some of a command's words as bytes."""
+    parts = []
     for word in words:
         if type(word) is not bytes:
             word = (word if type(word) is str else str(word)).encode()  # noqa: PLW2901 - what goes out
@@ -73,6 +78,16 @@ class Wire:
         self.send(b"".join(map(packed, commands)), deadline)
         self._limit = deadline.left if idle_s is None else lambda: idle_s
         return [self._reply() for _ in commands]
+
+    def ask_packed(self, command: bytes, deadline: Deadline) -> Any:
+        """One command that is bytes already; its reply, which may be a ReplyError.
+
+        Raises:
+            OSError: as for :meth:`ask`.
+        """
+        self.send(command, deadline)
+        self._limit = deadline.left
+        return self._reply()
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Write, without waiting for a reply."""
