@@ -1,7 +1,7 @@
 """Every broker with every result backend, and formats, pools and ways to acknowledge spread over them.
 
-Every two values meet in at least one combination. Each runs calls, a retry, a failure and a group, from
-wheels in an empty environment, on real servers that all share.
+Every two values meet in at least one combination. Each runs calls, a retry, a failure, a group, and a
+chord where its result backend joins, from wheels in an empty environment, on real servers that all share.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from kernel.runtime.plugins import discover
 
-from .conftest import EXAMPLES, Place
+from .conftest import EMBEDDED, EXAMPLES, Place
 from .pairwise import Row, covering, met, pairs_of
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,8 @@ class Ground:
         row = COMBINATIONS[number]
         folder = self.folder / f"{number:02d}-{title(row)}"
         folder.mkdir()
-        command = [str(self.python), str(PROGRAMS / "compose.py"), row["pool"]]
+        joins = row["backend"] in EMBEDDED or "join" in self.place("backend", row).can
+        command = [str(self.python), str(PROGRAMS / "compose.py"), row["pool"], "chord" if joins else "no chord"]
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("KERNEL_", "PYTHON", "PYTEST"))
         }

@@ -1,4 +1,4 @@
-"""What every combination must do: `python compose.py POOL`; prints `composed` at the end.
+"""What every combination must do: `python compose.py POOL CHORD`; prints `composed` at the end.
 
 A pool of processes is a worker of its own beside this program; the others run in it, which saves a start.
 """
@@ -10,9 +10,10 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from compose_app import add, app, echo, insist, look_up
+from compose_app import add, app, echo, insist, look_up, total
 
 import kernel
+from kernel.exceptions import ChordError
 from kernel.testing import start_worker
 
 WAIT = 60
@@ -47,6 +48,15 @@ def check_group():
     assert result.get(timeout=WAIT) == [0, 2, 4, 6, 8, 10]
 
 
+def check_chord():
+    joined = kernel.chord((add.s(number, number) for number in range(6)), total.s())()
+    assert joined.get(timeout=WAIT) == 30
+    broken = kernel.chord([add.s(1, 1), look_up.s("x")], total.s())()
+    error = broken.get(timeout=WAIT, propagate=False)
+    assert isinstance(error, ChordError), repr(error)
+    assert "LookupError" in str(error)
+
+
 @contextmanager
 def processes():
     """A worker with two child processes."""
@@ -65,7 +75,7 @@ def processes():
         assert ended == 0, f"the worker ended with {ended}"
 
 
-def main(pool):
+def main(pool, chord):
     worker = (
         processes()
         if pool == "prefork"
@@ -76,6 +86,8 @@ def main(pool):
         check_retry()
         check_failure()
         check_group()
+        if chord == "chord":
+            check_chord()
     app.close()
     print("composed")
 

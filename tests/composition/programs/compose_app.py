@@ -28,3 +28,8 @@ def insist(self, times):
 @app.task
 def look_up(name):
     raise LookupError("there is no", name)
+
+
+@app.task
+def total(numbers):
+    return sum(numbers)
