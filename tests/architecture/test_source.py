@@ -24,6 +24,7 @@ FOREIGN = {"NamedExtensionManager", "PluginManager"}
 """Names of libraries that a class of ours may derive from; the rule is about our own names."""
 
 LATE_IMPORTS: dict[str, str] = {
+    "plugins/broker_sqs/src/plugin_broker_sqs/broker.py": "boto3 costs half a second to import, paid when it is opened",
     "core/src/kernel/runtime/plugins.py": "the entry-point loader: its machinery costs tens of milliseconds to import",
 }
 """Modules with an import inside a function, each with its reason."""

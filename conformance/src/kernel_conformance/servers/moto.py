@@ -11,10 +11,15 @@ from typing import Final
 from kernel_conformance.servers.sqs import SqsServer
 
 # What the program moto_server serves, by a server that keeps connections open as AWS does; each poll takes a thread.
-_MAIN: Final = (
-    "import sys; from waitress import serve; from moto.server import DomainDispatcherApplication, create_backend_app; "
-    "serve(DomainDispatcherApplication(create_backend_app), host=sys.argv[1], port=int(sys.argv[2]), threads=64)"
-)
+# moto marks a message as received some lines after it saw that nobody has it, and takes no lock. Threads that are not
+# interrupted meanwhile cannot get the same message.
+_MAIN: Final = """
+import sys
+from moto.server import DomainDispatcherApplication, create_backend_app
+from waitress import serve
+sys.setswitchinterval(1.0)
+serve(DomainDispatcherApplication(create_backend_app), host=sys.argv[1], port=int(sys.argv[2]), threads=64)
+"""
 
 
 class MotoServer(SqsServer):

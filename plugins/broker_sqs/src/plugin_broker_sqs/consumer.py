@@ -29,7 +29,7 @@ class SqsConsumer(Consumer):
         longest_poll_s: the longest long poll, whole seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - it is where receiving and settling meet
+    def __init__(
         self,
         receiving: Receiving,
         settling: Settling,

@@ -5,9 +5,8 @@ for AWS itself, with the SDK's own credentials and region. ``SQS_QUEUES=fifo`` m
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from kernel.contracts import Deadline
@@ -17,7 +16,7 @@ from kernel_conformance.servers.localstack import LocalStackServer
 from kernel_conformance.servers.moto import MotoServer
 from kernel_conformance.servers.sqs import SqsServer
 
-SECRET = "not-a-real-secret-key"
+SECRET = "not-a-real-secret-key"  # noqa: S105 - of a test server that takes any
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Choice:
         load: how many messages a test may use.
     """
 
-    server: type[SqsServer]
+    server: Callable[[], SqsServer]
     name: str
     slack_s: float
     load: int
@@ -88,10 +87,6 @@ class SqsHarness(BrokerHarness):
     def current_url(self) -> str:
         """The URL for a test."""
         return self.url if self.server is None else super().current_url()
-
-    def make(self, url: str, options: Mapping[str, object], ctx: Any) -> Any:
-        """A broker, not opened."""
-        return super().make(url, options, ctx)
 
 
 def _fifo() -> bool:

@@ -75,7 +75,9 @@ class QueueNames:
             raise _impossible(name, "the option fifo adds this ending")
         stem = stem.removesuffix(FIFO)
         if _DOUBTFUL.search(stem):
-            raise _impossible(name, "two hyphens in a row stand for a dot at the server, so '--', '-.' and '.-' are not")
+            raise _impossible(
+                name, "two hyphens in a row stand for a dot at the server, so '--', '-.' and '.-' are not"
+            )
         return stem.replace(".", "--") + ending
 
 

@@ -171,4 +171,3 @@ class Polls:
     def abandon(self) -> None:
         """In a forked child, where their threads are not."""
         self._running = {}
-

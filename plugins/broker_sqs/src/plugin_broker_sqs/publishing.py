@@ -43,7 +43,7 @@ class Publishing:
 
     def publish(self, items: Sequence[Outgoing], deadline: Deadline) -> list[PublishResult]:
         """See :meth:`kernel.contracts.Broker.publish`."""
-        errors: list[DriverError | None] = [None] * len(items)
+        errors: dict[int, DriverError | None] = {}
         by_queue: dict[str, list[int]] = {}
         entries: dict[int, Entry] = {}
         for index, item in enumerate(items):
@@ -56,10 +56,10 @@ class Publishing:
         for queue, indexes in by_queue.items():
             chosen = [entries[index] for index in indexes]
             found = [lost] * len(chosen) if lost is not None else self._send(queue, chosen, deadline)
-            for index, error in zip(indexes, found, strict=True):
-                errors[index] = error
+            errors.update(zip(indexes, found, strict=True))
             lost = lost or connection_lost(found)
-        return [PUBLISHED if error is None else PublishResult(error) for error in errors]
+        fates = [errors[index] for index in range(len(items))]
+        return [PUBLISHED if fate is None else PublishResult(fate) for fate in fates]
 
     def _send(self, queue: str, entries: Sequence[Entry], deadline: Deadline) -> list[DriverError | None]:
         try:

@@ -1,6 +1,7 @@
 """The one module that imports the SDK; it is imported when a broker is opened, because that takes half a second."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any, Final
 
 import boto3.session
@@ -17,6 +18,8 @@ SHORTEST_READ_S: Final = 0.05
 _PROBE: Final = "kernel-ping"
 _ALIVE: Final = frozenset({Code.NOT_FOUND})
 
+_HANDSHAKE: Final = "handshake operation timed out"
+"""In the text of a time-out while TLS was being agreed on, which the SDK does not tell from one of reading."""
 _NEVER_SENT: Final = (
     native.EndpointConnectionError,
     native.ConnectTimeoutError,
@@ -117,8 +120,16 @@ class SdkApi:
 
 
 def _keep_alive(request: Any, **_: Any) -> None:
-    """Called by the SDK when a request is signed: some servers keep a connection only for whom asks in so many words."""
+    """Called by the SDK after it signed a request: some servers keep a connection only when asked to in words."""
     request.headers["Connection"] = "keep-alive"
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was raised for."""
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or one.__context__
 
 
 def _kind(error: Exception) -> tuple[Code, Applied, str]:
@@ -126,7 +137,7 @@ def _kind(error: Exception) -> tuple[Code, Applied, str]:
         return Code.AUTH, Applied.NOT_APPLIED, "Give the SDK credentials, for example by its environment variables."
     if isinstance(error, (*_WRONG, ValueError)):
         return Code.INVALID, Applied.NOT_APPLIED, "Correct the call or the options."
-    if isinstance(error, _NEVER_SENT):
+    if isinstance(error, _NEVER_SENT) or any(_HANDSHAKE in str(one) for one in _behind(error)):
         return Code.UNAVAILABLE, Applied.NOT_APPLIED, "See whether the endpoint runs and can be reached."
     if isinstance(error, native.ReadTimeoutError):
         return Code.TIMEOUT, Applied.UNKNOWN, "Allow more time, or see what keeps the server busy."
