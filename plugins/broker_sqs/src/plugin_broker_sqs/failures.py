@@ -52,6 +52,8 @@ _CURES: Final[Mapping[Code, str]] = {
     Code.INVALID: "Correct the call.",
     Code.UNAVAILABLE: "See whether the endpoint runs and can be reached.",
 }
+_OURS: Final = ("Invalid", "Missing", "Malformed")
+"""Codes that begin so are the caller's fault, also where a server does not say so (``SenderFault``)."""
 _SERVER_ERROR: Final = 500
 _EXPIRED_RECEIPT: Final = "ReceiptHandle"
 
@@ -120,6 +122,8 @@ def _code(name: str, text: str, status: int) -> Code:
         return _CODES[name]
     if name == "InvalidParameterValue" and _EXPIRED_RECEIPT in text:
         return Code.LEASE_LOST  # AWS says so of a message that was deleted, or whose receipt is too old
+    if name.startswith(_OURS):
+        return Code.INVALID
     if status >= _SERVER_ERROR:
         return Code.UNAVAILABLE
     return _STATUS.get(status, Code.INVALID)

@@ -32,14 +32,12 @@ class Facts:
     Attributes:
         url: the queue's URL.
         lease_s: how long a delivery is to stay hidden, in whole seconds.
-        dead_url: URL of the queue for rejected messages; None when rejecting deletes.
-        dead_fifo: whether that one is a FIFO queue.
+        policy: its native redrive policy, as the server wrote it; None without one.
     """
 
     url: str
     lease_s: int
-    dead_url: str | None = None
-    dead_fifo: bool = False
+    policy: str | None = None
 
 
 class Queues:
@@ -86,6 +84,29 @@ class Queues:
         if found is None:
             found = self._facts[name] = self._read_facts(name, deadline)
         return found
+
+    def dead_letter(self, name: str, deadline: Deadline) -> str | None:
+        """URL of the queue for what is rejected in this one; None when rejecting deletes.
+
+        It is the declared one, or else that of the native redrive policy, in the same account and region.
+
+        Raises:
+            DriverError: NOT_FOUND when it is not there, or the request failed.
+        """
+        spec = self._specs.get(name)
+        if spec is not None and spec.dead_letter is not None:
+            return self.url(spec.dead_letter, deadline)
+        policy = self.facts(name, deadline).policy
+        if not policy:
+            return None
+        at_server = json.loads(policy).get("deadLetterTargetArn", "").rpartition(":")[2]
+        return str(self._api.call("get_queue_url", deadline, QueueName=at_server)["QueueUrl"])
+
+    def forget_dead_letter(self, name: str) -> None:
+        """It was not there: look again next time."""
+        spec = self._specs.get(name)
+        if spec is not None and spec.dead_letter is not None:
+            self.forget(spec.dead_letter)
 
     def declare(self, spec: QueueSpec, deadline: Deadline) -> None:
         """Make the queue and its dead letter exist.
@@ -168,9 +189,7 @@ class Queues:
         attributes = self._attributes_or_none(name, (VISIBILITY, REDRIVE), deadline)
         own = int(attributes.get(VISIBILITY, 0)) or self._settings.lease_s
         lease = spec.lease_s if spec is not None and spec.lease_s is not None else min(own, self._settings.lease_s)
-        dead = spec.dead_letter if spec is not None else None
-        dead_url = self._url_of_arn(attributes.get(REDRIVE)) if dead is None else self.url(dead, deadline)
-        return Facts(self.url(name, deadline), whole(lease), dead_url, (dead_url or "").endswith(".fifo"))
+        return Facts(self.url(name, deadline), whole(lease), attributes.get(REDRIVE))
 
     def _attributes_or_none(self, name: str, wanted: Sequence[str], deadline: Deadline) -> Mapping[str, str]:
         """Predefined queues may be used without the right to read their attributes."""
@@ -180,14 +199,6 @@ class Queues:
             if error.code is Code.AUTH and self._settings.predefined_queues:
                 return {}
             raise
-
-    def _url_of_arn(self, policy: str | None) -> str | None:
-        """URL of the dead letter that a redrive policy names; looked up by name, in the same account and region."""
-        if not policy:
-            return None
-        name = json.loads(policy).get("deadLetterTargetArn", "").rpartition(":")[2]
-        found = self._api.call("get_queue_url", Deadline.after(5.0), QueueName=name)
-        return str(found["QueueUrl"])
 
     def _dead_letter(self, spec: QueueSpec, dead: str, deadline: Deadline) -> str | None:
         """Make the dead letter exist; its ARN where the server itself is to move messages there."""

@@ -15,6 +15,7 @@ from plugin_broker_sqs.capabilities import LONGEST_LEASE_S
 from plugin_broker_sqs.envelope import encode_again
 from plugin_broker_sqs.failures import lease_lost
 from plugin_broker_sqs.leases import Leases, Receipt
+from plugin_broker_sqs.names import FIFO
 from plugin_broker_sqs.options import Settings
 from plugin_broker_sqs.publishing import grouping
 from plugin_broker_sqs.queues import Queues, whole
@@ -115,16 +116,16 @@ class Settling:
 
         Killed in between, it is in both queues, and is rejected again; it is never in neither.
         """
-        facts = self._queues.facts(queue, deadline)
-        if facts.dead_url is None:
+        dead = self._queues.dead_letter(queue, deadline)
+        if dead is None:
             return self._deleted(queue, chosen, deadline)
         held = [_entry(action, VisibilityTimeout=BURIAL_S) for _, action in chosen]
-        fates = _of_ours(chosen, self._hide.send(facts.url, held, deadline))
+        fates = _of_ours(chosen, self._hide.send(self._queues.url(queue, deadline), held, deadline))
         ours = [one for one in chosen if fates[one[0]].ok]
-        buried = [self._burial(queue, action, fifo=facts.dead_fifo) for _, action in ours]
-        errors = self._send.send(facts.dead_url, buried, deadline)
+        buried = [self._burial(queue, action, fifo=dead.endswith(FIFO)) for _, action in ours]
+        errors = self._send.send(dead, buried, deadline)
         if any(error is not None and error.code is Code.NOT_FOUND for error in errors):
-            self._queues.forget(queue)  # and with it, which dead letter it has
+            self._queues.forget_dead_letter(queue)
         fates.update(_fates(ours, errors))
         moved = [one for one in ours if fates[one[0]].ok]
         fates.update(self._deleted(queue, moved, deadline))
