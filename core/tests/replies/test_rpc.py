@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -288,6 +290,24 @@ def test_closing_removes_the_queue_unless_results_are_on_their_way(app, add, bro
             app.close()
             until(lambda: not exists(other, address), "no queue")
             assert add.delay(2, 2).get(timeout=WAIT) == 4
+
+
+PROGRAM = """
+from kernel import Kernel
+app = Kernel("proj", broker={url!r}, backend="rpc://")
+{call}
+"""
+
+
+@pytest.mark.parametrize("call", ["app.send_task('t')", "app.send_task('t'); app.close()", "app.send_task('t').state"])
+def test_a_process_that_ends_leaves_no_queue(tmp_path, call):
+    url = f"sqlite:///{tmp_path}/q.db"
+    program = PROGRAM.format(url=url, call=call)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=WAIT)
+    with Kernel(broker=url, set_as_current=False) as app:
+        (message,) = [one.message for one in broker_of(app).peek("kernel", 5, soon())]
+        assert message.reply_to
+        assert not exists(app, message.reply_to)
 
 
 def test_tasks_call_tasks_without_a_queue_of_results_unless_they_may_wait(app, add):

@@ -152,11 +152,6 @@ class Services:
         return self._replies
 
     @property
-    def connected(self) -> bool:
-        """Whether the broker was opened, and not closed since."""
-        return self._broker.driver is not None
-
-    @property
     def joins(self) -> BackendJoins:
         """Where chords count their members."""
         return BackendJoins(self)
@@ -205,6 +200,7 @@ class Services:
         self._pid, parent = os.getpid(), self._pid
         self.node = client_name() if self.node == client_name(parent) else self.node
         self.mailbox = Mailbox(ttl_s=self.records.ttl_s)
+        self._publisher = None  # a lock of it may have been held, and the queues it declared may be the parent's only
         for opening in {id(each): each for each in (self._broker, self._control, self._backend)}.values():
             opening.after_fork()
         if self._replies is not None and self._replies is not self._backend.driver:

@@ -56,9 +56,8 @@ class Wiring(Protocol):
     def broker_caps(self) -> BrokerCaps:
         """What it can do."""
 
-    @property
-    def connected(self) -> bool:
-        """Whether the broker is open."""
+    def open_broker(self, deadline: Deadline) -> Broker:
+        """The broker, opened by then at the latest."""
 
 
 class ReplyBackend(ResultBackend):
@@ -90,6 +89,8 @@ class ReplyBackend(ResultBackend):
         self._stop(deadline)
         if self._wiring.mailbox.settled:
             self._remove_queue(deadline)
+        elif self._declared_at is not None:
+            _left_behind[self._wiring.mailbox.oid] = self
 
     def ping(self, deadline: Deadline) -> None:
         """Ask the broker."""
@@ -101,6 +102,7 @@ class ReplyBackend(ResultBackend):
         self._reader = None
         self._declared_at = None
         self._wiring.mailbox.owner = id(self)
+        _left_behind.clear()
 
     # The worker's side
 
@@ -187,7 +189,7 @@ class ReplyBackend(ResultBackend):
         raise self.unsupported("saved groups")
 
     def retire(self) -> None:
-        """At the end of the process: stop, and remove the queue while the broker is at hand."""
+        """At the end of the process: stop, and remove the queue."""
         deadline = Deadline.after(_GOODBYE_S)
         self._stop(deadline)
         self._remove_queue(deadline)
@@ -199,13 +201,13 @@ class ReplyBackend(ResultBackend):
             reader.stop(deadline)
 
     def _remove_queue(self, deadline: Deadline) -> None:
-        """Without a connection, or when other services use it by now, it is left to expire."""
+        """Unless it was never made, or other services use it by now."""
         mailbox = self._wiring.mailbox
-        if self._declared_at is None or not self._wiring.connected or mailbox.owner != id(self):
+        if self._declared_at is None or mailbox.owner != id(self):
             return
         self._declared_at = None
         try:
-            self._wiring.broker.delete([mailbox.oid], deadline)
+            self._wiring.open_broker(deadline).delete([mailbox.oid], deadline)
         except DriverError as error:
             logger.debug("The reply queue is left to expire: %s", error)
 
@@ -244,11 +246,14 @@ def _stored(result: PublishResult) -> StoreResult:
     return StoreResult(stored=False, error=error)
 
 
+_left_behind: dict[str, ReplyBackend] = {}
+"""Those that were closed while results were on their way, by address: the queue is there, and they know the broker."""
+
 _to_retire: "weakref.WeakSet[ReplyBackend]" = weakref.WeakSet()
 
 
 @atexit.register
 def _retire() -> None:
-    for backend in list(_to_retire):
+    for backend in {*_to_retire, *_left_behind.values()}:
         with suppress(Exception):  # the interpreter ends; whatever fails, the queue expires
             backend.retire()
