@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from kernel import Kernel, allow_join_result, chain, group
+from kernel import Kernel, allow_join_result, chain, chord, group
 from kernel.contracts import Deadline, Outgoing, Record, Settle, SettleKind, StoreMode
 from kernel.errors import (
     BackendGetMetaError,
@@ -234,6 +234,12 @@ def test_results_of_another_process_are_a_typed_error(app, make_app, add):
         group(add.s(1, 1)).apply_async().save()
     with pytest.raises(DriverError, match="saved groups"):
         app.client.services.backend.fetch_group("g", soon())
+
+
+def test_a_chord_is_refused_where_it_is_called(app, add):
+    with pytest.raises(NotImplementedError, match="by rpc:// they go to the caller"):
+        chord([add.s(1, 1), add.s(2, 2)], add.s(1)).apply_async()
+    assert not exists(app, "kernel")
 
 
 def test_a_lost_connection_loses_no_result(app, add, monkeypatch, caplog):

@@ -15,6 +15,7 @@ from kernel.model.call import Call
 from kernel.model.canvas import Expected
 from kernel.model.config import Config
 from kernel.model.options import CallOptions
+from kernel.runtime.reply_backend import ReplyBackend
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class BackendJoins:
         """See :meth:`Joins.expect`.
 
         Raises:
-            NotImplementedError: :class:`ResultsDisabled`, without a result backend.
+            NotImplementedError: :class:`ResultsDisabled`, without a result backend that workers can read.
             DriverError: when the backend does not answer.
         """
         if not joins:
@@ -82,6 +83,11 @@ class BackendJoins:
             raise ResultsDisabled(
                 "A chord needs a result backend to collect the results of its header, and none is configured",
                 cure="Set result_backend, or give Kernel(backend=...), such as backend='sqlite:///results.sqlite3'.",
+            )
+        if isinstance(backend, ReplyBackend):
+            raise ResultsDisabled(
+                "A chord collects the results of its header where it runs, and by rpc:// they go to the caller",
+                cure="Use a result backend that processes share, such as sqlite:///results.sqlite3.",
             )
         if not backend.capabilities().join:
             return [self._unlock(each) for each in joins]
