@@ -11,7 +11,7 @@ from kernel.app.group_result import GroupResult
 from kernel.app.mapping import chunks
 from kernel.app.result import result_from_tuple
 from kernel.app.signature import signature
-from kernel.errors import ChordError
+from kernel.errors import BackendError, ChordError, DriverError
 from kernel.model import states
 
 _DAY_S = 86_400.0
@@ -96,7 +96,8 @@ def chord_unlock(  # noqa: PLR0913 - the documented form on the wire
             return
         raise self.retry(countdown=pause, max_retries=limit)
     known = {meta.task_id: meta for meta in ready}
-    ended.end(group_id, callback, [_outcome(member, known) for member in members])
+    if not ended.end(group_id, callback, [_outcome(member, known) for member in members]):
+        raise self.retry(countdown=pause)  # somebody else has claimed it, and may die
 
 
 def _outcome(member: Any, known: Mapping[str, Any]) -> tuple[str, str, Any]:
@@ -121,7 +122,14 @@ def backend_cleanup(self: Any) -> int:
 
 
 _QUIET = {"ignore_result": True, "typing": False}
-_SURE: Mapping[str, Any] = {**_QUIET, "acks_late": True, "max_retries": None}
+_SURE: Mapping[str, Any] = {
+    **_QUIET,
+    "acks_late": True,
+    "max_retries": None,
+    "autoretry_for": (BackendError, DriverError),
+    "default_retry_delay": 1.0,
+}
+"""Options of tasks that a chord depends on: repeated when their executor dies or a server is away."""
 BUILT_IN: Mapping[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
     "celery.accumulate": (accumulate, {"typing": False}),
     "celery.map": (map_, {"bind": True}),

@@ -278,11 +278,13 @@ class Signature(dict[str, Any], Generic[R]):
 
 def signature(task: Any, *args: Any, **options: Any) -> Signature[Any]:
     """A signature from a task, a task's name, or a signature's dict as it comes off the wire."""
-    if isinstance(task, Signature):
-        return task.clone(*args, **options) if args or options else task.clone()
-    if not isinstance(task, Mapping):
-        return Signature(task, *args, **options)
     app = options.pop("app", None)
+    if isinstance(task, Signature):
+        copied = task.clone(*args, **options)
+        copied.owner = copied.owner or app
+        return copied
+    if not isinstance(task, Mapping):
+        return Signature(task, *args, app=app, **options)
     kind = KINDS.get(task.get("subtask_type") or "", Signature)
     data = {"args": (), "kwargs": {}, "options": {}, "subtask_type": None, "immutable": False, **task}
     data["kwargs"] = kind.parts_of(data["kwargs"], app)

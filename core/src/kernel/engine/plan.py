@@ -121,7 +121,7 @@ def _succeeded(outcome: Succeeded, run: Run, setting: Setting) -> Plan:
     try:
         following = after_success(request, outcome.value)
         request.children.extend(following.children)
-        parts = success_parts(request, outcome.value, setting.records)
+        parts = success_parts(request, outcome.value, setting.records, run.ended)
         record = None
         if not request.ignore_result:
             record = setting.records.success(request, outcome.value, setting.node, run.ended)
@@ -162,7 +162,7 @@ def _failed(outcome: Failed, run: Run, setting: Setting) -> Plan:
         outcome=outcome,
         record=_failure_record(outcome, run, setting) if stored else None,
         fallen=fallen_records(fall, outcome, request, setting.records, run.ended),
-        parts=fallen_parts(fall, outcome.error, setting.records),
+        parts=fallen_parts(fall, outcome.error, setting.records, run.ended),
         errbacks=errbacks,
         reason="" if acknowledged else f"failed: {text[:200]}",
         runtime_s=run.runtime_s,
@@ -219,7 +219,7 @@ def _ignored(outcome: Ignored, run: Run, setting: Setting) -> Plan:
         state=states.IGNORED,
         settlement=SettleKind.ACK,
         outcome=outcome,
-        parts=fallen_parts(alone, Ignore(), setting.records),
+        parts=fallen_parts(alone, Ignore(), setting.records, run.ended),
         runtime_s=run.runtime_s,
         log=_line(setting, INFO, run, "ignored"),
     )
@@ -239,7 +239,7 @@ def _rejected(outcome: Rejected, run: Run, setting: Setting) -> Plan:
         outcome=outcome,
         record=record,
         fallen=fallen_records(fall, failed, run.request, setting.records, run.ended),
-        parts=fallen_parts(fall, failed.error, setting.records),
+        parts=fallen_parts(fall, failed.error, setting.records, run.ended),
         reason=f"rejected by the task: {outcome.reason[:200]}",
         runtime_s=run.runtime_s,
         events=_event(setting, run, "task-rejected", requeue=outcome.requeue),

@@ -71,7 +71,7 @@ class Aftermath:
         for problem in self._store.all(records, StoreMode.IF_NOT_FINAL) if records else ():
             if problem is not None and problem.retryable:
                 raise problem
-        self._joiner.report(fallen_parts(fall, error, self._services.records))
+        self._joiner.report(fallen_parts(fall, error, self._services.records, time.time()))
 
     def _errbacks(self, request: Request, error: KernelError) -> None:
         try:

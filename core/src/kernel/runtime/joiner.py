@@ -121,16 +121,14 @@ class Joiner:
             if problem is not None and problem.retryable:
                 raise problem
         self._errbacks(node, began, error)
-        told = [Part(replace(part.place, request=place.request), part.payload) for part in self._fallen(fall, error)]
-        self.report(told)
-
-    def _fallen(self, fall: Fall, error: KernelError) -> Sequence[Part]:
-        return fallen_parts(fall, error, self._setting.records)
+        parts = fallen_parts(fall, error, self._setting.records, time.time())
+        self.report([replace(part, place=replace(part.place, request=place.request)) for part in parts])
 
     def _begin(self, place: Membership, values: list[Any]) -> None:
         following = launched([read_node(place.body)], (values,), self._request(place), place.key)
         try:
-            self._services.publisher.publish([*self._joins.expect(following.joins), *following.calls])
+            calls = self._joins.once(following.calls)
+            self._services.publisher.publish([*self._joins.expect(following.joins), *calls])
         except KernelError as error:
             if not _permanent(error):
                 raise

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 from uuid import NAMESPACE_OID, uuid5
 
-from kernel.contracts.backend import JoinState, ResultBackend
+from kernel.contracts.backend import JoinState, ResultBackend, StoreMode
+from kernel.contracts.capabilities import BrokerCaps
 from kernel.contracts.deadline import Deadline
 from kernel.engine.parts import Part
 from kernel.engine.records import seconds
@@ -38,6 +40,9 @@ class Joins(Protocol):
     def joined(self, key: str) -> None:
         """The chord has ended: its body was sent, or marked as failed."""
 
+    def once(self, calls: Sequence[Call]) -> list[Call]:
+        """The calls of a body, so marked that the broker keeps one of each however often they are sent, if it can."""
+
 
 class Joining(Protocol):
     """What is needed around it; :class:`kernel.runtime.boot.Services` has it."""
@@ -49,6 +54,10 @@ class Joining(Protocol):
     @property
     def backend(self) -> ResultBackend | None:
         """The open result backend, None when results are off."""
+
+    @property
+    def broker_caps(self) -> BrokerCaps:
+        """What the broker can do."""
 
 
 class BackendJoins:
@@ -98,7 +107,10 @@ class BackendJoins:
     def report(self, part: Part) -> JoinState | None:
         """See :meth:`Joins.report`."""
         backend, place = self._services.backend, part.place
-        if backend is None or not backend.capabilities().join:
+        if backend is None:
+            return None
+        if not backend.capabilities().join:
+            self._keep(backend, part)
             return None
         size = place.size or self._announced(backend, place.key)
         return self._patiently(
@@ -110,6 +122,16 @@ class BackendJoins:
         backend = self._services.backend
         if backend is not None and backend.capabilities().join:
             self._patiently(lambda deadline: backend.joined(key, self._ttl_s, deadline))
+
+    def once(self, calls: Sequence[Call]) -> list[Call]:
+        """See :meth:`Joins.once`."""
+        return [_once(call) for call in calls] if self._services.broker_caps.dedup else list(calls)
+
+    def _keep(self, backend: ResultBackend, part: Part) -> None:
+        """Whoever looks at the members' results must find one, although the member was to store none."""
+        record = part.unstored
+        if record is not None:
+            self._patiently(lambda deadline: backend.store([record], StoreMode.IF_NOT_FINAL, deadline))
 
     def _announced(self, backend: ResultBackend, key: str) -> int:
         """The size of a chord whose client saved the header instead of saying it (wire.md 11.3); 0 when unknown."""
@@ -162,9 +184,17 @@ class LocalJoins:
             return JoinState(count, size, won=False)
         return JoinState(count, size, won=True, payloads=tuple(members[name] for name in sorted(members)))
 
+    def once(self, calls: Sequence[Call]) -> list[Call]:
+        """Nobody sends them twice."""
+        return list(calls)
+
     def joined(self, key: str) -> None:
         """Forget it."""
         self._members.pop(key, None)
+
+
+def _once(call: Call) -> Call:
+    return replace(call, options=cast(CallOptions, {"dedup_id": call.id, **call.options}))
 
 
 def _leaves(form: Any) -> Any:
