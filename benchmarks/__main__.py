@@ -1,37 +1,59 @@
-"""``make bench``: measure the embedded default beside Huey's SQLite storage and write ``benchmarks/report.md``."""
+"""``make bench``: measure beside the peers, every section in one run of its own, and write ``benchmarks/report.md``."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.embedded import measure
-from benchmarks.report import write
+from benchmarks import embedded, rabbitmq, report
 
-SIDES = [("kernel", "kernel", True), ("huey", "huey", True), ("huey, fsync off", "huey", False)]
-"""Column, side, and Huey's fsync: its default, and its fastest."""
 REPORT = Path(__file__).with_name("report.md")
+SECTIONS = ("embedded", "rabbitmq")
+HUEY = (("huey", True), ("huey, fsync off", False))
+"""Column, and Huey's fsync: its default, and its fastest."""
 
 
 def main() -> None:
     """Parse the command line, measure, and write the report."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{' or '.join(SECTIONS)} (default: both)")
     parser.add_argument("--tasks", type=int, default=20_000, help="no-op tasks per row (default 20,000)")
     parser.add_argument("--calls", type=int, default=500, help="calls for the latency row (default 500)")
-    parser.add_argument("--only", choices=["kernel", "huey"], help="measure one side only and print, write nothing")
+    parser.add_argument("--only", help="measure the columns that start so and print, write nothing")
     options = parser.parse_args()
-    sides = {
-        name: measure(side, options.tasks, options.calls, fsync=fsync)
-        for name, side, fsync in SIDES
-        if options.only in (None, side)
-    }
-    if options.only:
-        for side, figures in sides.items():
-            for name, value in figures.items():
-                print(f"{side:16} {name:28} {value:,.2f}")
-        return
-    text = write(sides, options.tasks)
-    REPORT.write_text(text)
-    sys.stdout.write(text)
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
+    for section in options.sections or SECTIONS:
+        sides = (_embedded if section == "embedded" else _rabbitmq)(options.tasks, options.calls, options.only or "")
+        if options.only is not None:
+            _print(sides)
+            continue
+        text = (report.embedded if section == "embedded" else report.rabbitmq)(sides, options.tasks)
+        REPORT.write_text(report.replaced(REPORT.read_text() if REPORT.exists() else "", text))
+        sys.stdout.write(text)
+
+
+def _embedded(tasks: int, calls: int, only: str) -> dict[str, dict[str, float]]:
+    sides = {"kernel": embedded.measure("kernel", tasks, calls)} if "kernel".startswith(only) else {}
+    for name, fsync in HUEY:
+        if name.startswith(only):
+            sides[name] = embedded.measure("huey", tasks, calls, fsync=fsync)
+    return sides
+
+
+def _rabbitmq(tasks: int, calls: int, only: str) -> dict[str, dict[str, float]]:
+    sides: dict[str, dict[str, float]] = {}
+    with rabbitmq.servers() as (rabbit, redis):
+        for peer in rabbitmq.PEERS:
+            if peer.name.startswith(only):
+                print(f"rabbitmq: {peer.name}", file=sys.stderr, flush=True)
+                sides[peer.name] = rabbitmq.measure(peer, rabbit, redis, tasks, calls)
+    return sides
+
+
+def _print(sides: dict[str, dict[str, float]]) -> None:
+    for side, figures in sides.items():
+        for name, value in figures.items():
+            print(f"{side:20} {name:28} {value:,.2f}")
 
 
 if __name__ == "__main__":

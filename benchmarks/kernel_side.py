@@ -1,11 +1,17 @@
-"""Our side of the embedded benchmark: an application on one SQLite file, given by the environment."""
+"""Our side: an application on the broker and result backend that the environment names."""
 
 import os
 
 from kernel import Kernel
 
-URL = f"sqlite:///{os.environ['BENCH_DB']}"
-app = Kernel("benchmarks.kernel_side", broker=URL, backend=URL)
+# Unlike ours, the peers do not wait for the server's confirmation unless they are told to; each figure says which.
+UNCONFIRMED = {"confirm_publish": False} if "BENCH_UNCONFIRMED" in os.environ else {}
+app = Kernel(
+    "benchmarks.kernel_side",
+    broker=os.environ["BENCH_BROKER"],
+    backend=os.environ["BENCH_BACKEND"],
+    broker_transport_options=UNCONFIRMED,
+)
 _counter = os.open(os.environ["BENCH_COUNTER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 

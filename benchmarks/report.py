@@ -1,35 +1,92 @@
-"""The report as a page."""
+"""The report as a page: one section per broker, each with a table of ratios."""
 
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-HIGHER = {"enqueue/s", "drain/s", "drain with results/s", "drain, late ack/s"}
-TARGETS = {"enqueue/s": "≥ 2 x", "drain/s": "≥ 3 x", "drain with results/s": "≥ 3 x", "client import ms": "≤ 60"}
+Sides = Mapping[str, Mapping[str, float]]
+
+TITLE = "# Measurements beside peers"
+EMBEDDED_TARGETS = {
+    "enqueue/s": "≥ 2 x", "drain/s": "≥ 3 x", "drain with results/s": "≥ 3 x", "client import ms": "≤ 60",
+}  # fmt: skip
+RABBITMQ_TARGETS = {
+    "enqueue/s": "≥ 1.2 x Dramatiq", "drain/s": "≥ 3 x Dramatiq", "drain with results/s": "≥ 3 x Dramatiq",
+    "enqueue in a group/s": "≥ 40,000", "drain, late ack/s": "≥ 0.9 of early ack",
+    "round trip p99 ms": "≤ the best peer", "worker memory MB (PSS)": "≤ Dramatiq",
+}  # fmt: skip
 
 
-def write(sides: dict[str, dict[str, float]], tasks: int) -> str:
-    """A Markdown page with one row per figure: ours, then each peer with the ratio, then the target."""
+def embedded(sides: Sides, tasks: int) -> str:
+    """The section of the embedded default."""
+    return _section(
+        "## Embedded: SQLite broker and results beside Huey's SQLite storage",
+        [
+            f"{_machine()}, SQLite {sqlite3.sqlite_version},",
+            f"kernel {version('kernel')}, huey {version('huey')}.",
+            f"{tasks:,} no-op tasks, two prefork executors each, counted by a file that every task writes one byte to.",
+            "Absolute figures move with the machine; the ratio is what counts. Huey's default flushes every commit to",
+            "the disk and so survives a power cut; with fsync off it survives a killed process, as kernel's default.",
+        ],
+        sides,
+        EMBEDDED_TARGETS,
+    )
+
+
+def rabbitmq(sides: Sides, tasks: int, server: str = "") -> str:
+    """The section of RabbitMQ."""
+    peers = ", ".join(f"{name} {version(name)}" for name in ("kernel", "dramatiq", "celery", "kombu", "pika"))
+    return _section(
+        "## RabbitMQ: beside Dramatiq and Celery",
+        [
+            f"{_machine()}{f', {server}' if server else ''},",
+            f"{peers}.",
+            f"{tasks:,} no-op tasks, counted by a file that every task writes one byte to; persistent messages; every",
+            "peer at its best configuration for two cores, kernel with two prefork executors. `enqueue` is one call",
+            "after the other without waiting for the server's confirmation, as the peers do by default;",
+            "`enqueue, confirmed` waits for each, as kernel does by default. Results travel by message (`rpc://`);",
+            "Dramatiq, which has none by message, keeps them in Redis. The server runs on the same two cores.",
+            "Absolute figures move with the machine; the ratio is what counts.",
+        ],
+        sides,
+        RABBITMQ_TARGETS,
+    )
+
+
+def replaced(page: str, section: str) -> str:
+    """The page with this section in place of the one with the same title; new sections come last."""
+    title = section.partition("\n")[0]
+    sections = [f"## {part}".rstrip() + "\n" for part in page.split("\n## ")[1:]]
+    titles = [part.partition("\n")[0] for part in sections]
+    if title in titles:
+        sections[titles.index(title)] = section
+    else:
+        sections.append(section)
+    return "\n".join([f"{TITLE}\n\nWritten by `make bench`; do not edit it by hand.\n", *sections])
+
+
+def _machine() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _section(title: str, prose: Sequence[str], sides: Sides, targets: Mapping[str, str]) -> str:
+    """One row per figure: ours, then each peer with the ratio, then the target."""
     ours = sides["kernel"]
     peers = {name: figures for name, figures in sides.items() if name != "kernel"}
     lines = [
-        "# Embedded: SQLite broker and results beside Huey's SQLite storage",
+        title,
         "",
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}.",
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},",
-        f"kernel {version('kernel')}, huey {version('huey')}.",
-        f"{tasks:,} no-op tasks, two prefork executors each, counted by a file that every task writes one byte to.",
-        "Absolute figures move with the machine; the ratio is what counts. Huey's default flushes every commit to the",
-        "disk and so survives a power cut; with fsync off it survives a killed process, as kernel's default does.",
+        *prose,
         "",
         "| figure | kernel | " + " | ".join(f"{name} | ratio" for name in peers) + " | target |",
         "|---|---|" + "---|---|" * len(peers) + "---|",
     ]
     for name, value in ours.items():
         cells = [_cells(name, value, figures.get(name)) for figures in peers.values()]
-        lines.append(f"| {name} | {_shown(name, value)} | " + " | ".join(cells) + f" | {TARGETS.get(name, '')} |")
+        lines.append(f"| {name} | {_shown(name, value)} | " + " | ".join(cells) + f" | {targets.get(name, '')} |")
     return "\n".join(lines) + "\n"
 
 
@@ -38,4 +95,4 @@ def _cells(name: str, ours: float, other: float | None) -> str:
 
 
 def _shown(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name in HIGHER else f"{value:,.2f}"
+    return f"{value:,.0f}" if name.endswith("/s") else f"{value:,.2f}"

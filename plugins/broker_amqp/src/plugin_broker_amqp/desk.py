@@ -16,6 +16,7 @@ from plugin_broker_amqp.specs import Specs
 from plugin_broker_amqp.wire import Wire
 
 QUORUM: Final = "quorum"
+CELERY: Final = "celery"
 NEW_S: Final = 1.3
 """RabbitMQ 3.10 writes the register of its quorum queues up to a second late. A server killed before that has lost the
 queue's content for good, and whoever publishes to it waits for ever. So creating one takes so long, once."""
@@ -108,9 +109,9 @@ class Desk:
                 self._declare(channel, spec)
             if fresh:
                 _let_it_be_written(deadline)
-            if spec.exchange.type == "topic" and spec.exchange.name and self._specs.type_in(spec) == QUORUM:
-                self._bind_for_celery(spec, deadline)
             self._specs.add(spec)
+        if any(self._specs.type_in(spec) == QUORUM for spec in specs):
+            self._expect_delays_of_celery(specs, deadline)
 
     def delete(self, queue: str, deadline: Deadline) -> None:
         """Remove a queue."""
@@ -202,13 +203,20 @@ class Desk:
                 found |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
         return found | dict(spec.arguments)
 
-    def _bind_for_celery(self, spec: QueueSpec, deadline: Deadline) -> None:
-        """What Celery's workers bind, so that delayed messages of Celery's clients arrive (wire.md 6)."""
+    def _expect_delays_of_celery(self, specs: Sequence[QueueSpec], deadline: Deadline) -> None:
+        """What Celery's workers declare once one of their queues is a quorum queue (wire.md 6).
+
+        From then on Celery's clients send what has a countdown to the top of the ladder, whatever its queue is.
+        """
+        if self._ladder.namespace != CELERY:
+            return
         self._raise_ladder(deadline)
-        pattern = f"#.{spec.key}"
-        with self._channel(f"to bind queue {spec.name!r}", deadline) as channel:
-            channel.exchange_bind(spec.exchange.name, self._ladder.bottom, pattern)
-            channel.queue_bind(spec.name, spec.exchange.name, pattern)
+        for spec in specs:
+            if spec.exchange.name and spec.exchange.type != "direct":
+                pattern = f"#.{spec.key}"
+                with self._channel(f"to bind queue {spec.name!r}", deadline) as channel:
+                    channel.exchange_bind(spec.exchange.name, self._ladder.bottom, pattern)
+                    channel.queue_bind(spec.name, spec.exchange.name, pattern)
 
     def _raise_ladder(self, deadline: Deadline) -> None:
         """Declare the ladder, once for each connection."""
