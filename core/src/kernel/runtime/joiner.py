@@ -154,7 +154,8 @@ class Joiner:
                 logger.error("Errbacks of task %s are not run: %s", request.id, problem)  # noqa: TRY400 - it is data
                 continue
             if errbacks.calls:
-                self._services.publisher.publish([*self._joins.expect(errbacks.joins), *errbacks.calls])
+                calls = self._joins.once(errbacks.calls)
+                self._services.publisher.publish([*self._joins.expect(errbacks.joins), *calls])
             if errbacks.direct:
                 self._call(errbacks.direct, request, error)
 
