@@ -7,7 +7,7 @@ import pytest
 
 from kernel import states
 from kernel.contracts import Deadline
-from kernel.errors import BackendError, BackendGetMetaError, BackendStoreError, Code, DriverError, OperationalError
+from kernel.errors import BackendGetMetaError, BackendStoreError, Code, DriverError, OperationalError
 from kernel.errors import TimeoutError as KernelTimeoutError
 from kernel.model.context import Request
 from kernel.runtime.opening import Opening
@@ -100,65 +100,6 @@ def test_reading_and_writing_by_hand_end_in_time(app, weather, monkeypatch):
         ):
             _, seconds = took(call, error)
             assert seconds < 0.5 + SLACK_S
-
-
-class Crowd:
-    """Threads that wait for results; every second one was never stored."""
-
-    def __init__(self, app, count=10_000, threads=25, timeout=2.0):
-        self.app = app
-        self.count = count
-        self.timeout = timeout
-        self.ends = []
-        self.wrong = []
-        self.late = []
-        self.threads = [
-            threading.Thread(target=self._work, args=(range(first, count, threads),)) for first in range(threads)
-        ]
-
-    def _work(self, numbers):
-        for number in numbers:
-            began = time.monotonic()
-            try:
-                self.ends.append(self._wait(number))
-            except Exception as error:  # whatever it is, it is not one of the typed ones
-                self.wrong.append((number, error))
-            if time.monotonic() - began > self.timeout + SLACK_S:
-                self.late.append((number, time.monotonic() - began))
-
-    def _wait(self, number):
-        try:
-            value = self.app.AsyncResult(f"t{number}").get(timeout=self.timeout if number % 2 == 0 else 0)
-        except (KernelTimeoutError, BackendError) as error:
-            return type(error).__name__
-        if value != [number]:
-            self.wrong.append((number, value))
-        return "value"
-
-
-def test_ten_thousand_waits_through_every_weather(app, weather):
-    """None of them gets None, or anything but its own value, or answers late."""
-    crowd = Crowd(app)
-    for number in range(0, crowd.count, 2):
-        store(app, f"t{number}", [number])
-    weather.now = "silent"
-    for thread in crowd.threads:
-        thread.start()
-    sky = [("down", 0.2), ("slow", 0.2), ("fine", 0.05), ("silent", 0.2)]
-    clears = time.monotonic() + 15  # so that a slow machine gets through
-    seen = set()
-    while any(thread.is_alive() for thread in crowd.threads) and time.monotonic() < clears:
-        for weather.now, seconds in sky:
-            calls = weather.calls
-            time.sleep(seconds)
-            seen |= {weather.now} if weather.calls > calls else set()
-    weather.now = "fine"
-    for thread in crowd.threads:
-        thread.join(60)
-    assert (crowd.wrong, crowd.late) == ([], [])
-    assert len(crowd.ends) == crowd.count
-    assert crowd.ends.count("value") > crowd.count / 4
-    assert seen >= {"down", "slow", "silent"}
 
 
 def test_a_result_is_stored_before_its_message_is_acknowledged(app, weather, monkeypatch):

@@ -1,4 +1,4 @@
-"""What results can do, on each embedded store alike (features.md 1.3, 1.4, 2.9; wire.md 10.1)."""
+"""What results can do, on every store alike (features.md 1.3, 1.4, 2.9; wire.md 10.1)."""
 
 import time
 
@@ -8,21 +8,9 @@ from kernel import GroupResult, states
 from kernel.contracts import Deadline, StoreMode
 from kernel.errors import TimeoutError as KernelTimeoutError
 from kernel.model.context import Request
-
-from .conftest import MiniWorker
+from kernel.testing import start_worker
 
 WAIT = 20
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def make(request, make_app, tmp_path):
-    """Applications whose results are on the store of the parameter."""
-
-    def made(**settings):
-        url = {} if request.param == "memory" else {"backend": f"sqlite:///{tmp_path}/results.db"}
-        return make_app(**url, **settings)
-
-    return made
 
 
 def stored(app, task_id):
@@ -48,7 +36,7 @@ def test_exists(make):
     assert (result.exists(), result.state) == (False, states.PENDING)
     result = add.delay(1, 2)
     assert not result.exists()  # it waits in the queue
-    with MiniWorker(app):
+    with start_worker(app):
         assert result.get(timeout=WAIT) == 3
     assert app.AsyncResult(result.id).exists()
     assert result.exists()
@@ -65,7 +53,7 @@ def test_results_expire(make):
     def half(x):
         return 4 / x
 
-    with MiniWorker(app):
+    with start_worker(app):
         good, bad = half.delay(2), half.delay(0)
         assert isinstance(bad.get(timeout=WAIT, propagate=False), ZeroDivisionError)
         until(lambda: not app.AsyncResult(good.id).exists(), "the result expired")
@@ -81,22 +69,23 @@ def test_results_stay_for_ever_with_0(make):
     assert stored(app, "a").ttl_s is None
 
 
-def test_compressed_results_bear_the_mark_of_celery_and_are_read_with_any_setting(make):
+def test_compressed_results_bear_the_mark_of_celery_and_are_read_with_any_setting(make, store):
     app = make(result_compression="bzip2")
 
     @app.task(name="proj.many")
     def many(word):
         return word * 1000
 
-    with MiniWorker(app):
+    with start_worker(app):
         result = many.delay("abc")
         assert result.get(timeout=WAIT) == "abc" * 1000
         short = many.delay("")
         assert not short.get(timeout=WAIT)
-    payload = stored(app, result.id).result
-    assert payload.startswith(b"\x00celery-compressed\x00application/x-bz2\x00BZh")
-    assert len(payload) < 300
-    assert stored(app, short.id).result == b'""'  # it would not have become smaller
+    if store.harness is None:  # a document is compressed as a whole, and comes back as it was
+        payload = stored(app, result.id).result
+        assert payload.startswith(b"\x00celery-compressed\x00application/x-bz2\x00BZh")
+        assert len(payload) < 300
+        assert stored(app, short.id).result == b'""'  # it would not have become smaller
     app.conf.result_compression = None
     assert app.AsyncResult(result.id).get(timeout=WAIT) == "abc" * 1000
 
@@ -108,12 +97,16 @@ def test_extended_results(make):
     def add(self, x, y=0):
         return x + y if self.request.retries else self.retry(countdown=0)
 
-    with MiniWorker(app):
-        result = add.apply_async((1,), {"y": 2}, queue="kernel")
+    with start_worker(app) as running:
+        result = add.apply_async((1,), {"y": 2})
         assert result.get(timeout=WAIT) == 3
     again = app.AsyncResult(result.id)
     assert (again.name, again.args, again.kwargs) == ("proj.add", [1], {"y": 2})
-    assert (again.worker, again.retries, again.queue) == ("mini@test", 1, "kernel")
+    assert (again.worker, again.retries, again.queue) == (
+        running.worker.hostname,
+        1,
+        app.config.task_default_queue or app.config.namespace,
+    )
     plain = make()
     assert app.AsyncResult(result.id).name == "proj.add"
     plain.client.results.store_state(Request(id="b", task="t"), states.SUCCESS, 1)
@@ -129,9 +122,9 @@ def test_errors_are_stored_although_results_are_ignored(make, where):
     def half(x):
         return 4 / x
 
-    with MiniWorker(app) as worker:
+    with start_worker(app):
         good, bad = half.delay(2), half.delay(0)
-        until(lambda: len(worker.ran) == 2 and app.AsyncResult(bad.id).ready(), "both ran")
+        until(lambda: app.AsyncResult(bad.id).ready(), "the end of the second, which was called last")
     assert not app.AsyncResult(good.id).exists()
     assert app.AsyncResult(bad.id).failed()
     assert "ZeroDivisionError" in app.AsyncResult(bad.id).traceback
