@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel_conformance.servers.moto import MotoServer
 from kernel_conformance.servers.rabbitmq import RabbitMQ
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,20 @@ def rabbitmq(folder: Path) -> Iterator[str]:
         server.stop()
 
 
-BROKERS = {"amqp": rabbitmq}
+@contextmanager
+def sqs(folder: Path) -> Iterator[str]:
+    """A server, and the kernel.toml that names it; SQS keeps no results, so they go into a file."""
+    server = MotoServer()
+    server.start()
+    try:
+        host, port = server.address
+        url = f"sqs://key:secret@{host}:{port}?region=us-east-1"
+        yield f'[kernel]\nbroker_url = "{url}"\nresult_backend = "sqlite:///{folder}/results.sqlite3"\n'
+    finally:
+        server.stop()
+
+
+BROKERS = {"amqp": rabbitmq, "sqs": sqs}
 
 
 @pytest.fixture(scope="module")
