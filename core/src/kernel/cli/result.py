@@ -8,6 +8,7 @@ from kernel.app.result import AsyncResult
 from kernel.cli.exits import Exit
 from kernel.cli.invocation import Invocation
 from kernel.cli.output import output_option, print_json
+from kernel.cli.result_tree import lines_of, tree_of
 from kernel.model import states
 
 FAILED = 1
@@ -22,12 +23,13 @@ FAILED = 1
 @click.option("--traceback", "with_traceback", is_flag=True, help="Show the traceback of a failed task instead.")
 @click.option("--wait", is_flag=True, help="Wait until it is ready.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait; without it, for ever.")
+@click.option("--tree", "with_tree", is_flag=True, help="Show what it started as well, and how far each part got.")
 @output_option
 @click.pass_obj
 def result_command(invocation: Invocation, /, task_id: str, task_name: str | None, output: str, **options: Any) -> None:
     """Print the result of the task with TASK_ID.
 
-    Ends with 0 when it succeeded, 1 when it failed, 75 when there is no result yet.
+    Ends with 0 when it succeeded, 1 when it failed, 75 when there is no result yet; with --tree always with 0.
     """
     if options["timeout"] is not None and not options["wait"]:
         raise click.UsageError("--timeout is of use with --wait only.")
@@ -35,7 +37,11 @@ def result_command(invocation: Invocation, /, task_id: str, task_name: str | Non
         result = app.tasks[task_name].AsyncResult(task_id) if task_name else app.AsyncResult(task_id)
         if options["wait"]:
             result.get(timeout=options["timeout"], propagate=False)
-        end_with(result, output, with_traceback=options["with_traceback"])
+        if options["with_tree"]:
+            tree = tree_of(result)
+            show("\n".join(lines_of(tree)), tree, output)
+        else:
+            end_with(result, output, with_traceback=options["with_traceback"])
 
 
 def end_with(result: AsyncResult[Any], output: str, *, with_traceback: bool) -> None:
