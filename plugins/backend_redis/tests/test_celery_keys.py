@@ -167,3 +167,18 @@ def test_a_claim_of_a_celery_worker_counts(site):
     assert len(state.payloads) == 2
     site.ask("SET", f"{key}.c", "done", "EX", 300)
     assert backend.join("g", *part(0, 1), 2, 60, soon()) == JoinState(2, 2, won=False, done=True)
+
+
+def test_a_join_whose_size_only_celery_knows(site):
+    """Its client writes the size before it sends the last member."""
+    key = "celery-taskset-meta-g"
+    backend = site.backend()
+    assert backend.join("g", *part(0, "a"), 0, 60, soon()) == JoinState(1, 0, won=False)
+    site.ask("SET", f"{key}.s", 3)
+    assert backend.join("g", *part(1, "b"), 0, 60, soon()) == JoinState(2, 3, won=False)
+    nowhere = "999999:late", b'[1, "late", "SUCCESS", "z"]'
+    state = backend.join("g", *nowhere, 0, 60, soon())
+    assert state.won
+    assert [json.loads(one)[3] for one in state.payloads] == ["a", "b", "z"]
+    assert site.ask("ZSCORE", f"{key}.j", '[1, "late", "SUCCESS", "z"]') == "inf"
+    assert "late:+inf" in json.loads(site.ask("--json", "SMEMBERS", f"{key}.d"))

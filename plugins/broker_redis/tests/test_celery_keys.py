@@ -215,3 +215,15 @@ def test_a_queue_that_expires_takes_its_messages_along(site):
     broker.consumer(["other"], 0).receive(1, 0)
     assert site.ask("HEXISTS", "_kernel.queues", "brief") == "0"
     assert site.ask("EXISTS", "brief") == "0"
+
+
+def test_with_celery_what_is_expired_is_delivered_to_be_revoked(site):
+    """A call that nobody answers would be pending for ever; a queue's own time to live is kept all the same."""
+    broker, plain = site.broker(), site.broker("kernel")
+    declared(broker, "celery", "brief", ttl_s=None)
+    declared(broker, "queue-ttl", ttl_s=0.05)
+    broker.publish([message(ttl_s=0.05), message("queue-ttl", n=2)], soon())
+    plain.publish([message("brief", n=3, ttl_s=0.05)], soon())
+    time.sleep(0.1)
+    found = broker.consumer(["celery", "brief", "queue-ttl"], 0).receive(10, 0.5)
+    assert [one.message.id for one in found] == ["i1"]

@@ -15,6 +15,8 @@ from plugin_backend_redis.scripts import EXPECT, JOIN, JOINED
 from plugin_common_redis import Wire, Word
 
 _MEMBER: Final = re.compile(r"(\d{6,}):(.+)", re.DOTALL)
+_NOWHERE: Final = 999_999
+"""Stands in the names of members without a place in the header, which Celery puts behind all others."""
 _OURS: Final = b"\x00kernel\x00"
 _DONE_S: Final = 86_400.0
 """How long the mark of a join without a time to live stays."""
@@ -43,7 +45,7 @@ def join(wire: Wire, keys: list[Word], report: Report, deadline: Deadline) -> Jo
     if done:
         return JoinState(report.size, report.size, won=False, done=True)
     found = tuple(_payload(one) for one in payloads[0]) if won else ()
-    return JoinState(min(count, stored), stored, won=bool(won), payloads=found)
+    return JoinState(min(count, stored) if stored else count, stored, won=bool(won), payloads=found)
 
 
 def joined(wire: Wire, keys: list[Word], ttl_s: float | None, deadline: Deadline) -> None:
@@ -66,7 +68,8 @@ def _entry(member: str, payload: bytes) -> tuple[str, bytes, Word]:
     found = _MEMBER.fullmatch(member)
     if found is not None and payload.startswith(b"[1,"):
         index = int(found[1])
-        return f"{found[2]}:{index}", payload, index
+        score = "+inf" if index == _NOWHERE else str(index)
+        return f"{found[2]}:{score}", payload, score
     return f"\x00{member}", _OURS + member.encode() + b"\x00" + payload, 0
 
 

@@ -57,23 +57,24 @@ JOIN: Final = Script("""
 local jkey, dkey, skey, tkey, ckey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claim = redis.call('GET', ckey)
 if claim == 'done' then return {0, 0, 0, 1} end
-redis.call('SET', skey, ARGV[1], 'NX')
-local size = tonumber(redis.call('GET', skey)) + tonumber(redis.call('GET', tkey) or 0)
+if ARGV[1] ~= '0' then redis.call('SET', skey, ARGV[1], 'NX') end
+local announced = redis.call('GET', skey)
+local size = announced and tonumber(announced) + tonumber(redis.call('GET', tkey) or 0) or 0
 local count = redis.call('ZCARD', jkey)
-if count < size and redis.call('SADD', dkey, ARGV[3]) == 1 then
+if (count < size or not announced) and redis.call('SADD', dkey, ARGV[3]) == 1 then
   redis.call('ZADD', jkey, ARGV[5], ARGV[4])
   count = redis.call('ZCARD', jkey)
 end
 for i = 1, 4 do
   if ARGV[2] == '' then redis.call('PERSIST', KEYS[i]) else redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 end
-if count < size or claim then return {count, size, 0, 0} end
+if count < size or not announced or claim then return {count, size, 0, 0} end
 redis.call('SET', ckey, ARGV[6], 'PX', ARGV[7])
 return {count, size, 1, 0, redis.call('ZRANGE', jkey, 0, -1)}
 """)
-"""KEYS: .j, .d, .s, .t, .c. ARGV: size, time to live in ms or "", member of .d, member of .j, its score, token of the
-claim, length of the claim in ms. Returns count, size, whether the caller won, whether it is done, and for the winner
-everything in .j."""
+"""KEYS: .j, .d, .s, .t, .c. ARGV: size (0: whatever is in .s), time to live in ms or "", member of .d, member of .j,
+its score, token of the claim, length of the claim in ms. Returns count, size, whether the caller won, whether it is
+done, and for the winner everything in .j."""
 
 JOINED: Final = Script("""
 redis.call('SET', KEYS[5], 'done', 'PX', ARGV[1])

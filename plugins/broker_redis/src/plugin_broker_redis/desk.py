@@ -14,6 +14,10 @@ from plugin_common_redis import CODES, Address, Connector, key_prefix
 CELERY = "celery"
 """The namespace of Celery's own names; there 0 is the most urgent priority, as Celery's workers have it on Redis."""
 
+GRACE_S = 3600.0
+"""With that namespace workers go by the header ``expires``, as Celery's do on Redis, and tell who waits for the result
+that the task is revoked. A message that was dropped here would leave it pending for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -29,6 +33,7 @@ class Desk:
         visibility_s: how old an entry of ``unacked_index`` is when it is restored; shared by all clients of a database.
         lease_s: seconds a delivery stays hidden, for queues that do not say.
         window_s: seconds a deduplication id is remembered.
+        grace_s: how long beyond its own time to live a message is delivered.
         patience_s: how long ``receive`` bears a server that says nothing, beyond the time it was given.
     """
 
@@ -42,6 +47,7 @@ class Desk:
     lease_s: float
     window_s: float
     patience_s: float
+    grace_s: float = 0.0
 
 
 def make_desk(address: Address, options: Mapping[str, Any], ctx: PluginContext, caps: BrokerCaps) -> Desk:
@@ -69,6 +75,7 @@ def make_desk(address: Address, options: Mapping[str, Any], ctx: PluginContext, 
         seconds["lease_s"],
         seconds["dedup_window_s"],
         seconds["socket_timeout"],
+        GRACE_S if celery else 0.0,
     )
 
 

@@ -153,7 +153,8 @@ class _Batch:
             return
         _check_priority(item, facts)
         now = self._desk.clock()
-        lives = [life for life in (item.ttl_s, facts.ttl_s if facts else None) if life is not None]
+        own = None if item.ttl_s is None else item.ttl_s + self._desk.grace_s
+        lives = [life for life in (own, facts.ttl_s if facts else None) if life is not None]
         text = envelope.write(item, row.queue, now + min(lives) if lives else None)
         number = 0 if facts is None else self._number(facts)
         mark: Word = ""
