@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from plugin_broker_amqp import frames
 from plugin_broker_amqp.properties import Properties, body_size, pack_header, unpack_header
-from plugin_broker_amqp.tables import MAX_DEPTH, BadTable, pack_table, short_text, unpack_table
+from plugin_broker_amqp.table_reader import unpack_table
+from plugin_broker_amqp.tables import MAX_DEPTH, BadTable, pack_table, short_text
 
 GOLDEN = [
     (frames.ack(1, 7), "01000100 00000d 003c0050 0000000000000007 00 ce"),
@@ -49,7 +50,7 @@ def test_the_golden_table() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400), st.data())
 def test_frames_are_cut_wherever_the_reads_end(noise: bytes, data: st.DataObject) -> None:
-    wanted = [frames.Frame(1, 5, noise[start : start + 30]) for start in range(0, len(noise), 30)]
+    wanted = [(1, 5, noise[start : start + 30]) for start in range(0, len(noise), 30)]
     stream = b"".join(frames.frame(*one) for one in wanted)
     cutter, found, start = frames.Cutter(), [], 0
     while start < len(stream):
@@ -66,7 +67,7 @@ def test_a_frame_that_does_not_end_is_refused() -> None:
 
 def test_methods_of_the_server_are_read() -> None:
     deliver = frames.DELIVER + b"\x030.1" + pack(">Q", 9) + b"\x01" + b"\x01x" + b"\x02rk"
-    assert frames.delivered(deliver) == frames.Delivered("0.1", 9, True, "x", "rk")
+    assert frames.Origins().read(deliver) == (frames.Origin("0.1", "x", "rk"), 9, True)
     returned = frames.RETURN + pack(">H", 312) + b"\x08NO_ROUTE" + b"\x00" + b"\x02rk"
     assert frames.returned(returned) == ("", "rk")
     assert frames.reason_of_close(frames.CHANNEL_CLOSE + pack(">H", 404) + b"\x02no" + b"\x00" * 4) == (404, "no")

@@ -156,7 +156,7 @@ class AmqpConsumer(Consumer):
             self._owner.release()
 
     def _give_back(self, session: Session) -> None:
-        tags = [arrival.delivered.tag for arrival in session.arrived]
+        tags = [arrival.tag for arrival in session.arrived]
         session.arrived.clear()
         if tags:
             session.wire.write(session.give_back(tags), Deadline.after(CALL_S))
@@ -226,7 +226,8 @@ class AmqpConsumer(Consumer):
             self._end(session, Deadline.after(0))
         wire, self._shared = self._lines.line(self._queues, deadline)
         try:
-            made = Session(wire, self._queues, self._lines.next_epoch(), deadline)
+            counted = frozenset(queue for queue in self._queues if self._lines.counted(queue))
+            made = Session(wire, self._queues, counted, self._lines.next_epoch(), deadline)
         except DriverError:
             if not self._shared:
                 wire.close(Deadline.after(0))

@@ -7,10 +7,11 @@ why a message was rejected, stands in the one header ``x-kernel``, which is writ
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from kernel.contracts import Outgoing
-from plugin_broker_amqp.frames import Delivered
+from plugin_broker_amqp.frames import Origin
 from plugin_broker_amqp.properties import Properties, identity_of
 from plugin_broker_amqp.tables import BadTable
 
@@ -18,10 +19,13 @@ MARKS: Final = "x-kernel"
 NATIVE: Final = ("type", "user_id", "app_id", "cluster_id", "timestamp")
 """Properties a caller may give that AMQP has a place for."""
 
-_RESERVED: Final = frozenset({MARKS, "x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC"})
-_DEATH_OF_SERVER: Final = re.compile(r"x-(?:first|last)-death-(?:exchange|queue|reason)")
+_RESERVED: Final = frozenset(
+    {MARKS, "x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC"}
+    | {f"x-{which}-death-{what}" for which in ("first", "last") for what in ("exchange", "queue", "reason")}
+)
+"""Headers that the server would read, act on or replace: a caller's of such a name travel apart."""
 _DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
-_BITS: Final = re.compile(r"(?:[01]\.){28}")
+_BITS: Final = re.compile(r"^(?:[01]\.){28}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,11 @@ class Marks:
     dead_queue: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+_UNMARKED: Final = Marks()
+_NOTHING_SAID: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Opened(NamedTuple):
     """A delivered message: what was published, what is marked on it, and how often the server says it came back."""
 
     message: Outgoing
@@ -63,7 +70,7 @@ class Envelopes:
     celery: bool
     namespace: str
 
-    def seal(self, item: Outgoing, wire_key: str, marks: Marks = Marks(), *, to_exchange: bool = False) -> Properties:
+    def seal(self, item: Outgoing, wire_key: str, marks: Marks = _UNMARKED, *, to_exchange: bool = False) -> Properties:
         """The properties of a message that is published with ``wire_key``.
 
         Raises:
@@ -71,14 +78,15 @@ class Envelopes:
         """
         if (item.reply_to or "").startswith(_DIRECT_REPLY):
             raise BadTable(f"reply_to={item.reply_to!r} needs a consumer that this broker does not have")
-        headers = dict(item.headers)
+        headers = item.headers
         said = self._said(item, wire_key, marks, to_exchange=to_exchange)
-        reserved = {name: headers.pop(name) for name in item.headers if _is_reserved(name)}
-        if reserved:
-            said["headers"] = reserved
+        if not _RESERVED.isdisjoint(headers):
+            said["headers"] = {name: value for name, value in headers.items() if name in _RESERVED}
+            headers = {name: value for name, value in headers.items() if name not in _RESERVED}
         if said:
-            headers[MARKS] = said
-        natives = {name: item.properties[name] for name in NATIVE if name in item.properties}
+            headers = {**headers, MARKS: said}
+        given = item.properties
+        natives = {name: given[name] for name in NATIVE if name in given} if given else {}
         return Properties(
             content_type=item.content_type,
             content_encoding=item.content_encoding,
@@ -92,31 +100,36 @@ class Envelopes:
             **natives,
         )
 
-    def open(self, queue: str, delivered: Delivered, properties: Properties, body: bytes) -> Opened:
+    def open(self, queue: str, origin: Origin, properties: Properties, body: bytes) -> Opened:
         """What a delivery brought from ``queue``; whatever another client wrote, there is a message."""
         headers = properties.headers or {}
-        said = headers.get(MARKS)
-        said = said if isinstance(said, dict) else {}
-        marks = self._marks(said, headers)
+        said: Mapping[str, Any] = _NOTHING_SAID
+        marks, returns = _UNMARKED, 0
+        if not _RESERVED.isdisjoint(headers):
+            found = headers.get(MARKS)
+            said = found if isinstance(found, dict) else {}
+            marks = self._marks(said, headers)
+            count = headers.get("x-delivery-count")
+            returns = count if isinstance(count, int) else 0
+            headers = _headers(said, headers)
         expiration = properties.expiration
         message = Outgoing(
             queue=queue,
             body=body,
-            headers=_headers(said, headers),
+            headers=headers,
             id=identity_of(properties),
             content_type=properties.content_type or "",
             content_encoding=properties.content_encoding or "utf-8",
             priority=properties.priority,
             ttl_s=int(expiration) / 1000 if expiration is not None and expiration.isdecimal() else None,
-            exchange=self._exchange(said, delivered),
-            routing_key=_text(said, "key", _BITS.sub("", delivered.routing_key, count=1)),
+            exchange=self._exchange(said, origin),
+            routing_key=_text(said, "key", _without_digits(origin.routing_key)),
             correlation_id=properties.correlation_id,
             reply_to=properties.reply_to,
             persistent=properties.delivery_mode == 2,  # noqa: PLR2004 - 2 is persistent (wire.md 1.2)
             properties=_properties(said, properties),
         )
-        count = headers.get("x-delivery-count")
-        return Opened(message, marks, count if isinstance(count, int) else 0)
+        return Opened(message, marks, returns)
 
     def _said(self, item: Outgoing, wire_key: str, marks: Marks, *, to_exchange: bool) -> dict[str, Any]:
         said: dict[str, Any] = {}
@@ -124,13 +137,14 @@ class Envelopes:
             said["key"] = item.routing_key
         if item.exchange and not to_exchange:
             said["exchange"] = item.exchange
-        custom = {name: value for name, value in item.properties.items() if name not in NATIVE}
+        custom = (
+            {name: value for name, value in item.properties.items() if name not in NATIVE} if item.properties else {}
+        )
         if custom:
             said["properties"] = custom
-        for name in ("attempts", "expires", "dead_reason", "dead_queue"):
-            value = getattr(marks, name)
-            if value:
-                said[name] = value
+        if marks is not _UNMARKED:
+            facts = {name: getattr(marks, name) for name in ("attempts", "expires", "dead_reason", "dead_queue")}
+            said |= {name: value for name, value in facts.items() if value}
         return said
 
     def _marks(self, said: Mapping[str, Any], headers: Mapping[str, Any]) -> Marks:
@@ -152,24 +166,24 @@ class Envelopes:
                 return death.get("reason"), queue
         return None, None
 
-    def _exchange(self, said: Mapping[str, Any], delivered: Delivered) -> str:
-        came_by = "" if self._delays(delivered.exchange) else delivered.exchange
+    def _exchange(self, said: Mapping[str, Any], origin: Origin) -> str:
+        came_by = "" if self._delays(origin.exchange) else origin.exchange
         return _text(said, "exchange", came_by)
 
     def _delays(self, name: str) -> bool:
         return name.startswith(f"{self.namespace}_delayed_")
 
 
-def _is_reserved(name: object) -> bool:
-    """Whether the server would read, act on or replace a header of that name: a caller's travels apart."""
-    return isinstance(name, str) and (name in _RESERVED or _DEATH_OF_SERVER.fullmatch(name) is not None)
-
-
 def _headers(said: Mapping[str, Any], headers: Mapping[str, Any]) -> dict[str, Any]:
     """The caller's headers; ours and the server's are not among them."""
     own = said.get("headers")
-    found = {name: value for name, value in headers.items() if not _is_reserved(name)}
+    found = {name: value for name, value in headers.items() if name not in _RESERVED}
     return found | own if isinstance(own, dict) else found
+
+
+def _without_digits(key: str) -> str:
+    """A routing key without the digits of a delay."""
+    return _BITS.sub("", key, count=1) if key[1:2] == "." else key
 
 
 def _text(said: Mapping[str, Any], name: str, otherwise: str) -> str:
@@ -180,5 +194,8 @@ def _text(said: Mapping[str, Any], name: str, otherwise: str) -> str:
 def _properties(said: Mapping[str, Any], properties: Properties) -> dict[str, Any]:
     custom = said.get("properties")
     found = dict(custom) if isinstance(custom, dict) else {}
-    found |= {name: value for name in NATIVE if (value := getattr(properties, name)) is not None}
+    for name in NATIVE:
+        value = getattr(properties, name)
+        if value is not None:
+            found[name] = value
     return found

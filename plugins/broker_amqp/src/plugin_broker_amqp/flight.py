@@ -58,13 +58,12 @@ class Flight:
         self._pending.clear()
         self._by_key = None
 
-    def take(self, frame: frames.Frame) -> bool:
+    def take(self, kind: int, payload: bytes) -> bool:
         """See :class:`plugin_broker_amqp.wire.Handler`."""
-        payload = frame.payload
-        if frame.kind == frames.HEADER:
+        if kind == frames.HEADER:
             self._properties, self._left = payload, body_size(payload)
             self._finish_return()
-        elif frame.kind == frames.BODY:
+        elif kind == frames.BODY:
             self._left -= len(payload)
             self._finish_return()
         elif payload[:4] == frames.RETURN:

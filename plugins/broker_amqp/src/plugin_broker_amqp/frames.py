@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from plugin_broker_amqp.tables import short_text
 
+KNOWN: Final = 1000
+"""How many different things are remembered at a time."""
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 END: Final = b"\xce"
 _END: Final = 0xCE
@@ -39,12 +41,8 @@ class BadFrame(ValueError):
     """What came is no frame: the two sides no longer understand each other."""
 
 
-class Frame(NamedTuple):
-    """One frame without its wrapping."""
-
-    kind: int
-    channel: int
-    payload: bytes
+Frame = tuple[int, int, bytes]
+"""Kind, channel and payload. A plain tuple: there are three of them for each message."""
 
 
 class Cutter:
@@ -70,7 +68,7 @@ class Cutter:
             if buffer[end] != _END:
                 raise BadFrame(f"a frame ends with {buffer[end]:#04x} instead of 0xce")
             self._rest = b""  # should the consumer of this iterator stop here, nothing is cut twice
-            yield Frame(kind, channel, buffer[offset + 7 : end])
+            yield kind, channel, buffer[offset + 7 : end]
             offset = end + 1
         self._rest = buffer[offset:] if offset else buffer
 
@@ -157,23 +155,35 @@ def reason_of_close(payload: bytes) -> tuple[int, str]:
     return int(_SHORT.unpack_from(payload, 4)[0]), short_at(payload, 6)[0]
 
 
-class Delivered(NamedTuple):
-    """What ``basic.deliver`` says."""
+class Origin(NamedTuple):
+    """What ``basic.deliver`` says that many messages have in common."""
 
     consumer: str
-    tag: int
-    redelivered: bool
     exchange: str
     routing_key: str
 
 
-def delivered(payload: bytes) -> Delivered:
-    """Read ``basic.deliver``."""
-    consumer, end = short_at(payload, 4)
-    exchange, after = short_at(payload, end + 9)
-    return Delivered(
-        consumer, _TAG.unpack_from(payload, end)[0], bool(payload[end + 8]), exchange, short_at(payload, after)[0]
-    )
+class Origins:
+    """Reads ``basic.deliver``; what is the same in message after message is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, bytes], Origin] = {}
+
+    def read(self, payload: bytes) -> tuple[Origin, int, bool]:
+        """Where it comes from, its tag, and whether it was delivered before."""
+        end = 5 + payload[4]
+        key = (payload[4:end], payload[end + 9 :])
+        origin = self._known.get(key)
+        if origin is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            origin = self._known[key] = _origin(*key)
+        return origin, _TAG.unpack_from(payload, end)[0], payload[end + 8] != 0
+
+
+def _origin(consumer: bytes, names: bytes) -> Origin:
+    exchange, after = short_at(names, 0)
+    return Origin(short_at(consumer, 0)[0], exchange, short_at(names, after)[0])
 
 
 def returned(payload: bytes) -> tuple[str, str]:

@@ -36,12 +36,12 @@ class Intake:
     def deliveries(self, session: Session, most: int) -> list[Delivery]:
         """Give out what has arrived, up to ``most``."""
         found: list[Delivery] = []
-        arrived = session.arrived
+        arrived, given = session.arrived, session.given
         while arrived and len(found) < most:
             arrival = arrived.popleft()
             delivery, expires = self._delivery(session, arrival)
-            reason = self._over(delivery, expires)
-            session.given[arrival.delivered.tag] = delivery
+            given[arrival.tag] = delivery
+            reason = self._over(delivery, expires) if expires is not None or delivery.attempt is not None else ""
             if reason:
                 self._bury(session, delivery, reason)
             else:
@@ -49,18 +49,16 @@ class Intake:
         return found
 
     def _delivery(self, session: Session, arrival: Arrival) -> tuple[Delivery, float | None]:
-        at = arrival.delivered
-        opened = self.envelopes.open(arrival.queue, at, unpack_header(arrival.header), arrival.body)
-        message, marks = opened.message, opened.marks
+        queue, origin, tag, again, header, body = arrival
+        message, marks, returns = self.envelopes.open(queue, origin, unpack_header(header), body)
         if marks.expires is not None:
             message = replace(message, ttl_s=max(0.0, marks.expires - self.clock()))
-        counted = self.specs.type_of(arrival.queue) == "quorum"
-        attempt = marks.attempts + opened.returns + 1 if counted else None
+        attempt = marks.attempts + returns + 1 if session.counts(queue) else None
         delivery = Delivery(
             message=message,
-            receipt=Receipt(session.epoch, at.tag),
+            receipt=Receipt(session.epoch, tag),
             attempt=attempt,
-            redelivered=at.redelivered or (attempt or 1) > 1 or marks.attempts > 0,
+            redelivered=again or returns > 0 or marks.attempts > 0,
             epoch=session.epoch,
             dead_reason=marks.dead_reason,
             dead_queue=marks.dead_queue,

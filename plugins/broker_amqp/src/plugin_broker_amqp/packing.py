@@ -61,7 +61,7 @@ class Packing:
         Raises:
             DriverError: why it cannot be sent.
         """
-        refused = refusals.refused_item(item, self.caps) or self._refused(item)
+        refused = None if self._is_plain(item) else refusals.refused_item(item, self.caps) or self._refused(item)
         if refused is not None:
             raise refused
         if not item.queue:
@@ -73,6 +73,20 @@ class Packing:
         if item.ttl_s is not None:
             marks = replace(marks, expires=self.clock() + item.ttl_s)
         return self._packed(item, self.ladder.top, self.ladder.key(item.queue, item.delay_s), marks)
+
+    def _is_plain(self, item: Outgoing) -> bool:
+        """Whether there is nothing to check, as with nearly every message of a queue that was declared here."""
+        most = self.caps.limits.max_body or 0
+        return (
+            self.specs.get(item.queue) is not None
+            and type(item.body) is bytes
+            and len(item.body) <= most
+            and (item.priority is None or (item.priority == 0 and self.caps.priority))
+            and item.delay_s is None
+            and item.ttl_s is None
+            and item.group is None
+            and item.dedup_id is None
+        )
 
     def _packed(self, item: Outgoing, exchange: str, key: str, marks: Marks) -> Parcel:
         seen_key = item.queue or key  # what the receiver sees: the delay's digits are taken off there

@@ -1,16 +1,20 @@
 """The basic properties of a message, and the content header frame that carries them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from struct import Struct, error
 from typing import Any, Final
 
-from plugin_broker_amqp.tables import BadTable, pack_table, short_text, unpack_table
+from plugin_broker_amqp.table_reader import unpack_table
+from plugin_broker_amqp.tables import BadTable, pack_table, short_text
 
 BASIC: Final = 60
 _HEAD: Final = Struct(">HHQH")
 _TEXT, _TABLE, _OCTET, _LONGLONG = "text", "table", "octet", "longlong"
 _KINDS: Final = {"headers": _TABLE, "delivery_mode": _OCTET, "priority": _OCTET, "timestamp": _LONGLONG}
 _STAMP: Final = Struct(">Q")
+_SHORTS: Final[dict[str, bytes]] = {}
+_MOST_SHORTS: Final = 100
 
 
 @dataclass(slots=True)
@@ -22,7 +26,7 @@ class Properties:
 
     content_type: str | None = None
     content_encoding: str | None = None
-    headers: dict[str, Any] | None = None
+    headers: Mapping[str, Any] | None = None
     delivery_mode: int | None = None
     priority: int | None = None
     correlation_id: str | None = None
@@ -40,6 +44,15 @@ class Properties:
 _LAYOUT: Final = tuple(
     (one.name, _KINDS.get(one.name, _TEXT), 1 << (15 - index)) for index, one in enumerate(fields(Properties)[:14])
 )
+
+
+_PRESENT: Final[dict[int, tuple[tuple[str, str], ...]]] = {}
+"""Flags → what they say is there. Messages of one kind have the same."""
+
+
+def _present(flags: int) -> tuple[tuple[str, str], ...]:
+    found = _PRESENT[flags] = tuple((name, kind) for name, kind, flag in _LAYOUT if flags & flag)
+    return found
 
 
 def pack_header(properties: Properties, body_size: int) -> bytes:
@@ -69,10 +82,9 @@ def unpack_header(payload: bytes) -> Properties:
     found = Properties()
     try:
         flags, offset = _HEAD.unpack_from(payload)[3], _HEAD.size
-        for name, kind, flag in _LAYOUT:
-            if flags & flag:
-                value, offset = _unpacked(kind, payload, offset)
-                setattr(found, name, value)
+        for name, kind in _PRESENT.get(flags) or _present(flags):
+            value, offset = _unpacked(kind, payload, offset)
+            setattr(found, name, value)
     except (BadTable, error, IndexError) as problem:
         found.broken = str(problem)
     return found
@@ -88,7 +100,7 @@ def identity_of(properties: Properties) -> str:
 
 def _packed(kind: str, value: Any, name: str) -> bytes:
     if kind == _TEXT:
-        return short_text(value)
+        return _SHORTS.get(value) or _short(value)
     if kind == _TABLE:
         return pack_table(value)
     try:
@@ -97,13 +109,21 @@ def _packed(kind: str, value: Any, name: str) -> bytes:
         raise BadTable(f"{name}={value!r} is outside its range") from problem
 
 
+def _short(text: str) -> bytes:
+    """As it is written; content types and reply queues come again and again, ids do not."""
+    data = short_text(text)
+    if "/" in text and len(_SHORTS) < _MOST_SHORTS:
+        _SHORTS[text] = data
+    return data
+
+
 def _unpacked(kind: str, payload: bytes, offset: int) -> tuple[Any, int]:
+    if kind == _TEXT:
+        start = offset + 1
+        end = start + payload[offset]
+        return payload[start:end].decode(errors="backslashreplace"), end
     if kind == _TABLE:
         return unpack_table(payload, offset)
     if kind == _OCTET:
         return payload[offset], offset + 1
-    if kind == _LONGLONG:
-        return _STAMP.unpack_from(payload, offset)[0], offset + 8
-    start = offset + 1
-    end = start + payload[offset]
-    return payload[start:end].decode(errors="backslashreplace"), end
+    return _STAMP.unpack_from(payload, offset)[0], offset + 8

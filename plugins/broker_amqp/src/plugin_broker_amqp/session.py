@@ -26,7 +26,9 @@ class Arrival(NamedTuple):
     """A message as it came."""
 
     queue: str
-    delivered: frames.Delivered
+    origin: frames.Origin
+    tag: int
+    redelivered: bool
     header: bytes
     body: bytes
 
@@ -52,6 +54,7 @@ class Session:
     Args:
         wire: the connection.
         queues: what may be consumed.
+        counted: those of them whose deliveries the server counts.
         epoch: its number.
         deadline: for opening the channel.
 
@@ -62,7 +65,9 @@ class Session:
         gone: queues that the server says are gone.
     """
 
-    def __init__(self, wire: Wire, queues: tuple[str, ...], epoch: int, deadline: Deadline) -> None:
+    def __init__(
+        self, wire: Wire, queues: tuple[str, ...], counted: frozenset[str], epoch: int, deadline: Deadline
+    ) -> None:
         self.wire = wire
         self.epoch = epoch
         self.given: dict[int, Delivery] = {}
@@ -70,6 +75,7 @@ class Session:
         self.refused: tuple[int, str] | None = None
         self.gone: set[str] = set()
         self._queues = queues
+        self._counted = counted
         self._lock = threading.Lock()
         self._windows: dict[str, Window] = {}
         self._by_tag: dict[str, Window] = {}
@@ -80,6 +86,7 @@ class Session:
         self._cancelling: set[str] = set()
         self._closing_since: float | None = None
         self._last_word: int | None = None
+        self._origins = frames.Origins()
         self._method = self._header = b""
         self._pieces: list[bytes] = []
         self._left = 0
@@ -90,16 +97,19 @@ class Session:
         """Whether the server has taken back what was not settled."""
         return self.refused is not None or self.wire.failure is not None
 
+    def counts(self, queue: str) -> bool:
+        """Whether the server counts deliveries of a queue."""
+        return queue in self._counted
+
     # --- frames, in the thread that reads
 
-    def take(self, frame: frames.Frame) -> bool:
+    def take(self, kind: int, payload: bytes) -> bool:
         """See :class:`plugin_broker_amqp.wire.Handler`."""
-        payload = frame.payload
-        if frame.kind == frames.BODY:
+        if kind == frames.BODY:
             self._pieces.append(payload)
             self._left -= len(payload)
             self._finish()
-        elif frame.kind == frames.HEADER:
+        elif kind == frames.HEADER:
             self._header, self._left = payload, body_size(payload)
             self._finish()
         elif payload[:4] == frames.DELIVER:
@@ -131,14 +141,14 @@ class Session:
             return
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces = []
-        found = frames.delivered(self._method)
-        window = self._by_tag.get(found.consumer)
-        queue = window.queue if window is not None else self._queues[int(found.consumer.partition(".")[0])]
+        origin, tag, redelivered = self._origins.read(self._method)
+        window = self._by_tag.get(origin.consumer)
+        queue = window.queue if window is not None else self._queues[int(origin.consumer.partition(".")[0])]
         with self._lock:
-            self._unsettled[found.tag] = window
+            self._unsettled[tag] = window
             if window is not None:
                 window.out += 1
-            self.arrived.append(Arrival(queue, found, self._header, body))
+            self.arrived.append(Arrival(queue, origin, tag, redelivered, self._header, body))
 
     # --- windows, by the owner
 

@@ -78,7 +78,7 @@ class Settling:
         if not isinstance(receipt, Receipt):
             cure = "Settle the delivery as received."
             return DriverError(Code.INVALID, f"{receipt!r} is no receipt of this broker"[:200], cure=cure)
-        refused = refusals.refused_action(action, self.caps)
+        refused = None if action.kind is SettleKind.ACK else refusals.refused_action(action, self.caps)
         if refused is not None:
             return refused
         held = session is not None and not session.lost and receipt.epoch == session.epoch
@@ -94,6 +94,9 @@ class Settling:
     def _sort(self, batch: _Batch, index: int, action: Settle) -> None:
         delivery = action.delivery
         message, tag = delivery.message, delivery.receipt.tag
+        if action.kind is SettleKind.ACK:
+            batch.acks[index] = tag
+            return
         spec = self.specs.get(message.queue)
         dead_letter = spec.dead_letter if spec is not None else None
         kind, reason = action.kind, action.reason
@@ -101,9 +104,7 @@ class Settling:
         attempt = delivery.attempt or 0
         if kind is SettleKind.RELEASE and limit is not None and attempt >= limit:
             kind, reason = SettleKind.REJECT, LIMIT
-        if kind is SettleKind.ACK:
-            batch.acks[index] = tag
-        elif kind is SettleKind.RELEASE and not action.seconds:
+        if kind is SettleKind.RELEASE and not action.seconds:
             batch.backs[index] = tag
         elif kind is SettleKind.RELEASE:
             batch.acks[index] = tag

@@ -24,7 +24,7 @@ _PATIENCE_S: Final = 1.0
 class Handler(Protocol):
     """Takes the frames of one channel, in the thread that reads."""
 
-    def take(self, frame: frames.Frame) -> bool:
+    def take(self, kind: int, payload: bytes) -> bool:
         """Whether the frame was for it; py-amqp gets the others."""
 
     def closed(self, code: int, text: str) -> None:
@@ -166,26 +166,27 @@ class Wire:
             raise self.fail(failures.lost(f"{error}", error)) from error
 
     def _dispatch(self, frame: frames.Frame) -> None:
-        handler = self._handlers.get(frame.channel)
-        if handler is not None and handler.take(frame):
+        kind, channel, payload = frame
+        handler = self._handlers.get(channel)
+        if handler is not None and handler.take(kind, payload):
             return
-        if frame.kind == frames.METHOD and frame.payload[:4] == frames.CHANNEL_CLOSE:
-            self._close_channel(frame, handler)
-        elif frame.channel:
+        if kind == frames.METHOD and payload[:4] == frames.CHANNEL_CLOSE:
+            self._close_channel(channel, payload, handler)
+        elif channel:
             self._for_native.append(frame)
         else:
-            self.native.on_inbound_frame(tuple(frame))
+            self.native.on_inbound_frame(frame)
 
-    def _close_channel(self, frame: frames.Frame, handler: Handler | None) -> None:
+    def _close_channel(self, number: int, payload: bytes, handler: Handler | None) -> None:
         """py-amqp would raise the reason in whatever thread reads, and open the channel again behind our back."""
-        code, text = frames.reason_of_close(frame.payload)
-        self.write(frames.method(frame.channel, frames.CHANNEL_CLOSE_OK), Deadline.after(_PATIENCE_S))
-        self._handlers.pop(frame.channel, None)
+        code, text = frames.reason_of_close(payload)
+        self.write(frames.method(number, frames.CHANNEL_CLOSE_OK), Deadline.after(_PATIENCE_S))
+        self._handlers.pop(number, None)
         if handler is not None:
             handler.closed(code, text)
         else:
-            self._closes[frame.channel] = (code, text)
-        channel = self.native.channels.get(frame.channel)
+            self._closes[number] = (code, text)
+        channel = self.native.channels.get(number)
         if channel is not None:
             channel.collect()
 
@@ -230,7 +231,7 @@ class Wire:
             raise self.fail(failures.timeout("Waiting for RabbitMQ's answer"))
         self._step(lambda: bool(self._for_native or self._closes), self._deadline.left(), None)
         while self._for_native:
-            self.native.on_inbound_frame(tuple(self._for_native.popleft()))
+            self.native.on_inbound_frame(self._for_native.popleft())
 
     def _native_write(self, data: bytes | memoryview) -> None:
         self.write(bytes(data), self._deadline)
