@@ -18,6 +18,8 @@ from plugin_broker_amqp.properties import body_size
 from plugin_broker_amqp.wire import Wire
 
 WIDEST: Final = 65_535
+LAX: Final = 16
+"""A window may be so many times as wide as what is asked for: what comes too much is given back soon."""
 STUCK_S: Final = 15.0
 """A server that does not even stop sending within this time is given up."""
 
@@ -158,7 +160,7 @@ class Session:
         size = min(size, WIDEST)
         for queue in queues:
             window = self._windows.get(queue)
-            if window is not None and window.credit >= max(1, size // 2) and window.size <= 4 * size:
+            if window is not None and window.credit >= max(1, size // 2) and window.size <= LAX * size:
                 continue
             if window is not None:
                 pieces.append(frames.cancel(self.channel, window.tag, answer=False))
