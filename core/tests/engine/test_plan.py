@@ -55,7 +55,7 @@ def test_success_publishes_what_follows_and_names_it_as_children():
     assert planned.mode is StoreMode.IF_NOT_SUCCESS
     assert json.loads(planned.record.children) == [[["c1", None], None]]
     assert result(planned) == 4
-    assert [event["type"] for event in planned.events] == ["task-started", "task-succeeded"]
+    assert [event["type"] for event in planned.events] == ["task-succeeded"]
     assert planned.log == (logging.INFO, "Task proj.task[t1] succeeded in 0.5s: 4")
 
 
@@ -97,7 +97,7 @@ def test_a_failure_is_acknowledged_or_quarantined(options, timed_out, settlement
     assert result(planned) == {"exc_type": "ValueError", "exc_message": ["no"], "exc_module": "builtins"}
     assert planned.record.traceback == "Traceback …"
     assert planned.log[0] == logging.ERROR
-    assert planned.events[1]["exception"] == "ValueError('no')"
+    assert planned.events[0]["exception"] == "ValueError('no')"
 
 
 def test_an_expected_failure_is_no_error_in_the_log():
@@ -138,7 +138,7 @@ def test_a_retry_is_published_under_the_same_id():
     assert planned.record.children == '[[["t1", null], null]]'
     assert planned.record.date_done is None
     assert planned.settlement is SettleKind.ACK
-    assert planned.events[1]["type"] == "task-retried"
+    assert planned.events[0]["type"] == "task-retried"
 
 
 def test_ignored_and_rejected():
@@ -150,7 +150,7 @@ def test_ignored_and_rejected():
     assert "full" in rejected.reason
     assert rejected.record.status == "FAILURE"
     assert isinstance(records().meta(rejected.record).result, Reject)
-    assert rejected.events[1]["requeue"] is False
+    assert rejected.events[0]["requeue"] is False
 
 
 def test_values_with_a_broken_or_long_repr():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import pytest
 from worker_fakes import until
@@ -131,6 +132,21 @@ def test_other_ends_are_told_too(site, monitor, task, headers, kind, fields):
     (told,) = monitor.wait(kind)
     assert told["uuid"] == task_id
     assert {key: told[key] for key in fields} == fields
+
+
+def test_a_task_that_runs_is_told_to_have_started(site, monitor):
+    """Before it ends: a monitor shows what a worker is at (wire.md 2.8)."""
+    go = threading.Event()
+    site.task("slow", lambda: go.wait(30))
+    site.start()
+    task_id = site.send("slow", ())
+    (started,) = monitor.wait("task-started")
+    assert started["uuid"] == task_id
+    assert monitor.of("task-succeeded") == []
+    go.set()
+    (succeeded,) = monitor.wait("task-succeeded")
+    assert started["timestamp"] <= succeeded["timestamp"]
+    assert len(monitor.of("task-started")) == 1
 
 
 def test_without_e_only_the_node_itself_is_told(site, monitor):

@@ -259,8 +259,7 @@ def _shown(value: object, run: Run) -> str:
 def _event(setting: Setting, run: Run, kind: str, **fields: object) -> tuple[Event, ...]:
     if not (setting.events and run.task.task_options.send_events):
         return ()
-    started = event("task-started", run.began, uuid=run.request.id)
-    return (started, event(kind, run.ended, uuid=run.request.id, **fields))
+    return (event(kind, run.ended, uuid=run.request.id, **fields),)
 
 
 def _line(setting: Setting, level: int, run: Run, text: str, *values: object) -> tuple[int, str] | None:

@@ -124,7 +124,10 @@ class Finish:
 
     def _started(self, started: Started) -> None:
         entry = self._desk.ledger.get(started.tag)
-        if entry is not None and entry.request is not None:
+        if entry is None:
+            return
+        self._desk.tell.started(entry, started.at)
+        if entry.request is not None:
             _guarded(entry.request, "on_accepted", started.pid, started.at)
 
     def _lease_gone(self, gone: LeaseGone) -> None:

@@ -103,7 +103,7 @@ class Node:
         self.desk = self._make_desk(tasks, events if options.task_events else None)
         catalogue = _catalogue(tasks, config, options.hostname)
         self._finish = Finish(self.desk, config.task_delivery_limit)
-        self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched)
+        self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched or options.task_events)
         intake = Intake(catalogue, services.codec, self.desk)
         self._loop = ConsumerLoop(
             self._link, self.pool, self._inbox, self.desk, intake, self._finish,

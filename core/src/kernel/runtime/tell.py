@@ -46,6 +46,11 @@ class Tell:
                 )
             )
 
+    def started(self, entry: Entry, at: float) -> None:
+        """An executor has begun with a task, at that Unix time."""
+        if self._events is not None and entry.options.send_events:
+            self._events.collect(event("task-started", at, uuid=entry.run.id))
+
     def reported(self, report: Report) -> None:
         """An executor finished a task."""
         if report.log is not None:
