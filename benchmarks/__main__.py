@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import embedded, rabbitmq, report
+from benchmarks import embedded, rabbitmq, redis, report
 
 REPORT = Path(__file__).with_name("report.md")
-SECTIONS = ("embedded", "rabbitmq")
+SECTIONS = ("embedded", "rabbitmq", "redis")
 HUEY = (("huey", True), ("huey, fsync off", False))
 """Column, and Huey's fsync: its default, and its fastest."""
 
@@ -15,7 +15,7 @@ HUEY = (("huey", True), ("huey, fsync off", False))
 def main() -> None:
     """Parse the command line, measure, and write the report."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{' or '.join(SECTIONS)} (default: both)")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{' or '.join(SECTIONS)} (default: all)")
     parser.add_argument("--tasks", type=int, default=20_000, help="no-op tasks per row (default 20,000)")
     parser.add_argument("--calls", type=int, default=500, help="calls for the latency row (default 500)")
     parser.add_argument("--only", help="measure the columns that start so and print, write nothing")
@@ -23,11 +23,12 @@ def main() -> None:
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"unknown section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
     for section in options.sections or SECTIONS:
-        sides = (_embedded if section == "embedded" else _rabbitmq)(options.tasks, options.calls, options.only or "")
+        measure, text_of = _SECTIONS[section]
+        sides = measure(options.tasks, options.calls, options.only or "")
         if options.only is not None:
             _print(sides)
             continue
-        text = (report.embedded if section == "embedded" else report.rabbitmq)(sides, options.tasks)
+        text = text_of(sides, options.tasks)
         REPORT.write_text(report.replaced(REPORT.read_text() if REPORT.exists() else "", text))
         sys.stdout.write(text)
 
@@ -48,6 +49,24 @@ def _rabbitmq(tasks: int, calls: int, only: str) -> dict[str, dict[str, float]]:
                 print(f"rabbitmq: {peer.name}", file=sys.stderr, flush=True)
                 sides[peer.name] = rabbitmq.measure(peer, rabbit, redis, tasks, calls)
     return sides
+
+
+def _redis(tasks: int, calls: int, only: str) -> dict[str, dict[str, float]]:
+    sides: dict[str, dict[str, float]] = {}
+    with redis.server() as server:
+        for side in redis.WORKERS:
+            if side.startswith(only):
+                sides[side] = redis.measure(side, server, tasks, calls)
+        if "bare".startswith(only):
+            sides["bare"] = redis.bare(server, tasks)
+    return sides
+
+
+_SECTIONS = {
+    "embedded": (_embedded, report.embedded),
+    "rabbitmq": (_rabbitmq, report.rabbitmq),
+    "redis": (_redis, report.redis),
+}
 
 
 def _print(sides: dict[str, dict[str, float]]) -> None:

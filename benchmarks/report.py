@@ -19,6 +19,11 @@ RABBITMQ_TARGETS = {
     "round trip p99 ms": "≤ the best peer", "worker memory MB (PSS)": "≤ Dramatiq",
 }  # fmt: skip
 
+REDIS_TARGETS = {
+    "enqueue/s": "≥ 0.9 x bare", "drain/s": "≥ 3 x Huey", "drain with results/s": "≥ 2.5 x Huey",
+    "enqueue in a group/s": "≥ 40,000", "drain, late ack/s": "≥ 0.9 of early ack",
+}  # fmt: skip
+
 
 def embedded(sides: Sides, tasks: int) -> str:
     """The section of the embedded default."""
@@ -53,6 +58,23 @@ def rabbitmq(sides: Sides, tasks: int, server: str = "") -> str:
         ],
         sides,
         RABBITMQ_TARGETS,
+    )
+
+
+def redis(sides: Sides, tasks: int) -> str:
+    """The section of Redis."""
+    return _section(
+        "## Redis: broker and results beside Huey",
+        [
+            f"{_machine()},",
+            f"kernel {version('kernel')}, huey {version('huey')}, redis-py {version('redis')}.",
+            f"{tasks:,} no-op tasks, two prefork executors each, counted by a file that every task writes one byte to.",
+            "`bare` pushes messages of the same size one by one with redis-py and has no task queue. The server",
+            "flushes to disk once a second and runs on the same two cores. Absolute figures move with the machine; the",
+            "ratio is what counts.",
+        ],
+        sides,
+        REDIS_TARGETS,
     )
 
 
