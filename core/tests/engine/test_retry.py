@@ -49,6 +49,12 @@ def test_the_new_call_keeps_what_belongs_to_the_task():
     assert options["group_index"] == 0
 
 
+def test_the_ordering_group_is_kept():
+    request = Request(id="t", delivery_info={"exchange": "", "routing_key": "q", "group": "customer-7"})
+    assert schedule_retry(TASK, request, RetryAsk(), NOW).call_options["group"] == "customer-7"
+    assert "group" not in schedule_retry(TASK, Request(id="t"), RetryAsk(), NOW).call_options
+
+
 def test_an_exchange_is_reused_with_its_key():
     request = Request(id="t", delivery_info={"exchange": "news", "routing_key": "a.b"})
     options = schedule_retry(TASK, request, RetryAsk(), NOW).call_options

@@ -1,16 +1,23 @@
 """What goes wrong between us and the server."""
 
+import json
 import threading
 import time
+import urllib.request
 from dataclasses import replace
+from urllib.parse import quote
 
+import boto3
 import pytest
 
-from kernel.contracts import Deadline, Settle, SettleKind
+from kernel.contracts import Deadline, Outgoing, PluginContext, Settle, SettleKind
 from kernel.errors import Code, DriverError
+from kernel.model.topology import QueueSpec
 from kernel_conformance.proxy import ChaosProxy, Trouble
 from kernel_conformance.server import free_port
+from kernel_conformance.servers.moto import MotoServer
 from plugin_broker_sqs.envelope import UNREADABLE
+from plugin_broker_sqs.plugin import plugin
 
 
 @pytest.fixture
@@ -150,6 +157,47 @@ def test_a_queue_that_was_deleted_under_a_consumer(site):
     assert result.error.code is Code.LEASE_LOST
     error, _ = failure(lambda: consumer.receive(1, 0))
     assert error.code is Code.NOT_FOUND
+
+
+@pytest.fixture
+def strict():
+    """A moto that checks signatures and rights; the key and secret of a user who may use SQS."""
+    server = MotoServer()
+    server.start()
+    address = "http://{}:{}".format(*server.address)
+    anyone = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    iam = boto3.session.Session().client("iam", endpoint_url=address, **anyone)
+    iam.create_user(UserName="worker")
+    key = iam.create_access_key(UserName="worker")["AccessKey"]
+    statement = {"Effect": "Allow", "Action": ["sqs:GetQueueUrl", "sqs:CreateQueue"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="worker", PolicyName="queues", PolicyDocument=policy)
+    switch = urllib.request.Request(f"{address}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
+    urllib.request.urlopen(switch, timeout=10).close()
+    yield server, key["AccessKeyId"], key["SecretAccessKey"]
+    server.stop()
+
+
+def test_credentials_are_checked(strict):
+    server, key, secret = strict
+
+    def broker(key, secret):
+        host, port = server.address
+        url = f"sqs://{key}:{quote(secret, safe='')}@{host}:{port}"
+        return plugin.kernel_brokers()["sqs"](url, {}, PluginContext())
+
+    for wrong in (broker(key, "wrong-secret"), broker("AKIANOBODY", secret)):
+        error, _ = failure(lambda wrong=wrong: wrong.open(Deadline.after(15)))
+        assert error.code is Code.AUTH
+        assert not error.retryable
+        assert secret not in str(error)
+        assert "wrong-secret" not in str(error)
+    right = broker(key, secret)
+    right.open(Deadline.after(15))
+    right.declare([QueueSpec("jobs")], Deadline.after(15))
+    [refused] = right.publish([Outgoing("jobs", b"", {}, "i")], Deadline.after(15))
+    assert refused.error.code is Code.AUTH, "a right that is missing"
+    right.close(Deadline.after(5))
 
 
 def test_without_credentials(moto, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 from kernel import Kernel
 from kernel.contracts import Deadline
 from kernel.engine.postpone import SendAgain, postponement
+from kernel.testing import start_worker
 
 APP = """
 import os, time
@@ -161,6 +162,33 @@ def test_a_message_of_nobody_is_quarantined_by_the_worker(place, tasks, moto):
     run = [sys.executable, "-m", "kernel", "-A", "sqsapp", "quarantine", "list", "--output", "json"]
     shown = json.loads(subprocess.run(run, cwd=place.path, capture_output=True, text=True, check=True).stdout)
     assert [one["queue"] for one in shown] == ["kernel"], shown
+
+
+@pytest.mark.parametrize("namespace", ["kernel", "celery"])
+def test_groups_of_a_fifo_queue_run_in_order_one_at_a_time(localstack, tmp_path, namespace):
+    queue = f"ordered-{time.time_ns()}" + (".fifo" if namespace == "celery" else "")
+    app = Kernel("proj", broker=localstack.url(), backend=f"sqlite:///{tmp_path}/r.sqlite3", namespace=namespace)
+    app.conf.update(task_default_queue=queue, task_acks_late=True)
+    app.conf.broker_transport_options = {"wait_time_s": 1, "fifo": namespace == "kernel"}
+    seen = {}
+
+    @app.task(bind=True, max_retries=1)
+    def step(self, group, number):
+        seen.setdefault(group, []).append(("start", number, self.request.retries))
+        time.sleep(0.05)
+        seen[group].append(("end", number, self.request.retries))
+        if number == 3 and not self.request.retries:
+            raise self.retry(countdown=0)
+
+    with start_worker(app, concurrency=4):
+        calls = [(f"g{n % 3}", n // 3) for n in range(12)]
+        results = [step.apply_async(call, group=call[0]) for call in calls]
+        for result in results:
+            result.get(timeout=60)
+    app.close()
+    runs = [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1)]
+    wanted = [(what, *run) for run in runs for what in ("start", "end")]
+    assert seen == {f"g{n}": wanted for n in range(3)}
 
 
 def test_a_countdown_beyond_what_sqs_delays_is_sent_again_in_turns(moto):

@@ -135,6 +135,7 @@ def _options(request: Request, ask: RetryAsk) -> CallOptions:
         "stamped_headers": request.stamped_headers,
         "stamps": request.stamps or None,
         "properties": request.properties or None,
+        "group": request.delivery_info.get("group"),
     }
     options.update({key: value for key, value in carried.items() if value is not None})
     options.update(ask.options or {})

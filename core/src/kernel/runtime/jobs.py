@@ -32,11 +32,14 @@ def payload_of(delivery: Delivery, headers: Mapping[str, Any]) -> Payload:
 
 
 def delivery_info(delivery: Delivery) -> dict[str, Any]:
-    """Where a delivery came from, as ``request.delivery_info`` shows it."""
+    """Where a delivery came from, as ``request.delivery_info`` shows it; ``group`` only when it has one."""
     message = delivery.message
-    return {
+    found = {
         "exchange": message.exchange,
         "routing_key": message.routing_key or message.queue,
         "priority": message.priority or 0,
         "redelivered": bool(delivery.redelivered),
     }
+    if message.group is not None:
+        found["group"] = message.group
+    return found

@@ -215,6 +215,7 @@ class Queues:
         return self._attributes(dead, (ARN,), deadline)[ARN]
 
     def _exists_or_create(self, spec: QueueSpec, dead_arn: str | None, deadline: Deadline) -> None:
+        self.forget(spec.name)  # it may have been deleted since
         try:
             self.url(spec.name, deadline)
         except DriverError as error:

@@ -30,7 +30,7 @@ class Receiving:
 
     Args:
         api: the client.
-        names: of the origins of dead letters.
+        names: says which queues are FIFO queues, and names the origins of dead letters.
         queues: URLs and leases.
         settling: gives back what nobody wants.
         clock: Unix time.
@@ -51,6 +51,9 @@ class Receiving:
     def receive(self, queue: str, most: int, wait_s: int, leases: Leases) -> list[Delivery]:
         """One request: up to ``most`` messages, waiting so many seconds for the first. They are held in ``leases``.
 
+        Of a FIFO queue it is one message: more could be of one group, whose second must not run before the first is
+        settled, and would be out of order if the first were released.
+
         Raises:
             DriverError: NOT_FOUND, or the request failed.
         """
@@ -62,7 +65,7 @@ class Receiving:
                 "receive_message",
                 deadline,
                 QueueUrl=facts.url,
-                MaxNumberOfMessages=min(most, MOST),
+                MaxNumberOfMessages=1 if self._names.is_fifo(queue) else min(most, MOST),
                 WaitTimeSeconds=wait_s,
                 VisibilityTimeout=lease_s,
                 MessageSystemAttributeNames=[COUNT, SOURCE],
