@@ -72,7 +72,14 @@ def test_group_and_deduplication_id_are_properties_there():
     text = encode(Outgoing("q.fifo", b"x", {}, "i", group="g", dedup_id="d"), celery=True)
     properties = json.loads(base64.b64decode(text))["properties"]
     assert (properties["MessageGroupId"], properties["MessageDeduplicationId"]) == ("g", "d")
-    assert decode(text, "q.fifo", "x").properties == {"MessageGroupId": "g", "MessageDeduplicationId": "d"}
+    assert decode(text, "q.fifo", "x").properties == {"MessageGroupId": "g"}
+
+
+@pytest.mark.parametrize("celery", [True, False])
+def test_a_deduplication_id_is_for_one_sending(celery):
+    given = {"MessageGroupId": "g", "MessageDeduplicationId": "d"}
+    found = decode(encode(Outgoing("q.fifo", b"x", {}, "i", properties=given), celery=celery), "q.fifo", "x")
+    assert found.properties == {"MessageGroupId": "g"}, "a retry with the same id would be dropped"
 
 
 def test_our_own_form_carries_every_field():

@@ -1,4 +1,4 @@
-"""Queues and messages on both servers, past the plugin where that tells more."""
+"""Queues and messages on real servers, past the plugin where that tells more."""
 
 import json
 import time
@@ -121,7 +121,7 @@ def test_equal_deduplication_ids_are_one_message(site):
     site.send(
         broker,
         *(site.message(name, number, group="g", dedup_id="same") for number in range(3)),
-        site.message(name, 9, group="g"),
+        site.message(name, 9, group="other"),
     )
     consumer = broker.consumer([name], 0)
     assert sorted(one.message.id for one in site.take(consumer, 2)) == ["i0", "i9"]

@@ -13,9 +13,10 @@ PERSISTENT: Final = 2
 TRANSIENT: Final = 1
 GROUP: Final = "MessageGroupId"
 DEDUP: Final = "MessageDeduplicationId"
-"""Properties by which Celery's callers give group and deduplication id; what is received keeps them as properties."""
+"""Properties by which Celery's callers give group and deduplication id. What is received keeps the group as a property,
+so that a retry has it, too; not the other, for which a retry would be dropped."""
 _OURS: Final = frozenset(
-    {"correlation_id", "reply_to", "delivery_mode", "delivery_info", "priority", "body_encoding", "delivery_tag"}
+    {"correlation_id", "reply_to", "delivery_mode", "delivery_info", "priority", "body_encoding", "delivery_tag", DEDUP}
 )
 
 

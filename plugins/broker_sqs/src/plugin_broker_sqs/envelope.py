@@ -7,12 +7,13 @@ a content type that no codec knows, so that the kernel puts it into quarantine.
 
 import base64
 import binascii
+from dataclasses import replace
 from typing import Final
 
 from kernel.contracts.broker import Outgoing
 from kernel.contracts.simple import pack, unpack
 from kernel.errors import Code, DriverError
-from plugin_broker_sqs.celery_envelope import read_envelope, write_envelope
+from plugin_broker_sqs.celery_envelope import DEDUP, read_envelope, write_envelope
 
 MARK: Final = "k1."
 UNREADABLE: Final = "application/x-unreadable"
@@ -52,13 +53,20 @@ def decode(text: str, queue: str, fallback_id: str) -> Outgoing:
     """
     try:
         if text.startswith(MARK):
-            return unpack(base64.b64decode(text[len(MARK) :], validate=True))
+            return _another_time(unpack(base64.b64decode(text[len(MARK) :], validate=True)))
         found = read_envelope(_plain(text), queue, fallback_id)
     except (DriverError, binascii.Error, ValueError, TypeError, RecursionError):
         found = None
     return found or Outgoing(
         queue, text.encode("utf-8", "surrogatepass"), {}, fallback_id, content_type=UNREADABLE, content_encoding="utf-8"
     )
+
+
+def _another_time(item: Outgoing) -> Outgoing:
+    """The message without a deduplication id among its properties, which a retry would carry on, and be dropped for."""
+    if DEDUP not in item.properties:
+        return item
+    return replace(item, properties={key: value for key, value in item.properties.items() if key != DEDUP})
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,7 @@
 """The one module that imports the SDK; it is imported when a broker is opened, because that takes half a second."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import boto3.session
@@ -18,6 +18,11 @@ SHORTEST_READ_S: Final = 0.05
 _PROBE: Final = "kernel-ping"
 _ALIVE: Final = frozenset({Code.NOT_FOUND})
 
+_REPEATABLE: Final = frozenset(
+    {"get_queue_url", "get_queue_attributes", "delete_message_batch", "change_message_visibility_batch"}
+)
+"""Requests that do no more when made twice. One whose connection the server closed is made once more, at once: a server
+closes connections that were idle for long, and may do so while a request is under way to it."""
 _HANDSHAKE: Final = "handshake operation timed out"
 """In the text of a time-out while TLS was being agreed on, which the SDK does not tell from one of reading."""
 _NEVER_SENT: Final = (
@@ -80,12 +85,22 @@ class SdkApi:
             DriverError: whatever became of it.
         """
         what = operation.replace("_", " ")
-        deadline.check(what)
-        self._left.seconds = max(SHORTEST_READ_S, deadline.left())
         try:
-            found: dict[str, Any] = getattr(self._client, operation)(**parameters)
+            return self._send(operation, deadline, parameters)
+        except native.ConnectionClosedError as error:
+            if operation not in _REPEATABLE:
+                raise self._translated(error, what) from error
         except (native.BotoCoreError, native.ClientError, OSError) as error:
             raise self._translated(error, what) from error
+        try:
+            return self._send(operation, deadline, parameters)
+        except (native.BotoCoreError, native.ClientError, OSError) as error:
+            raise self._translated(error, what) from error
+
+    def _send(self, operation: str, deadline: Deadline, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        deadline.check(operation.replace("_", " "))
+        self._left.seconds = max(SHORTEST_READ_S, deadline.left())
+        found: dict[str, Any] = getattr(self._client, operation)(**parameters)
         return found
 
     def ping(self, deadline: Deadline) -> None:
