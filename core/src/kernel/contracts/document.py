@@ -43,8 +43,8 @@ class Documents:
             try:
                 return self._written(record, self._formats)
             except KernelError:  # the result is not what it is said to be: it is kept byte for byte
-                return JsonPage(record).write()
-        return JsonPage(record).write()
+                return JsonPage(record).whole()
+        return JsonPage(record).whole()
 
     def read(self, record_id: str, data: bytes) -> Record:
         """The record that a document holds; ``record_id`` is the id it was asked for by.
@@ -82,14 +82,14 @@ class Documents:
             whole = self._written(replace(record, result=formats.decompress(body, encoding)), formats)
             return marked(encoding, formats.compress(whole, encoding))
         page = JsonPage(record) if record.content_type == JSON else ValuePage(record, formats)
-        return page.write()
+        return page.whole()
 
     def _read(self, record_id: str, data: bytes) -> Record:
         found, content_type = self._members(data)
         result = found.get("result", Member(None, "null"))
         if content_type == JSON or self._formats is None:
-            return _record(record_id, found, result.text.encode(), JSON)
-        return _record(record_id, found, self._formats.dumps(result.value, content_type), content_type)
+            return record_of(record_id, found, result.text.encode(), JSON)
+        return record_of(record_id, found, self._formats.dumps(result.value, content_type), content_type)
 
     def _members(self, data: bytes) -> tuple[Mapping[str, Member], str]:
         """The members of a document, and the content type of its format."""
@@ -123,7 +123,19 @@ def _corrupt(what: str, kind: str, error: Exception) -> DriverError:
     )
 
 
-def _record(record_id: str, found: Mapping[str, Member], result: bytes, content_type: str) -> Record:
+def record_of(record_id: str, found: Mapping[str, Member], result: bytes | None, content_type: str) -> Record:
+    """The record of a document's members.
+
+    Args:
+        record_id: what it was asked for by.
+        found: the members; of those that a record has as JSON the text counts.
+        result: encoded.
+        content_type: of the result, unless the document says another.
+
+    Raises:
+        TypeError: for members of other types.
+        ValueError: for a result beside them that is damaged.
+    """
     status = found["status"].value if "status" in found else None
     if not isinstance(status, str):
         raise TypeError("it has no status")

@@ -2,7 +2,7 @@
 
 import base64
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from kernel.contracts.backend import Record
 from kernel.contracts.document_fields import ABSENT, BESIDE, EXTENDED, JSON, STAMPS, TAKEN, UTF8, dumps
@@ -11,25 +11,32 @@ from kernel.contracts.json_members import is_value, value_of
 
 
 class Page(ABC):
-    """Members of one document; ``beside`` is what only the kernel reads.
+    """Members of one document, in ``parts``; ``beside`` is what only the kernel reads.
+
+    A store whose documents are no bytes makes a page of its own.
+
+    Attributes:
+        TAKEN: names that no stamp can have as a member.
 
     Args:
-        record: what it is of; its result is not compressed.
+        record: what it is of.
     """
+
+    TAKEN: ClassVar[frozenset[str]] = TAKEN
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.parts: dict[str, Any] = {}
         self.beside: dict[str, object] = {}
 
-    def write(self) -> bytes:
-        """The whole document."""
+    def fill(self) -> None:
+        """Lay the record out."""
         record, parts = self.record, self.parts
         parts["status"] = self.plain(record.status)
         parts["result"] = self.result()
         parts["traceback"] = self.plain(record.traceback)
         parts["children"] = self.plain([]) if record.children is None else self._embedded("children")
-        parts["date_done"] = self.plain(record.date_done)
+        parts["date_done"] = self.date_done()
         for name in ("group_id", "parent_id"):
             self._optional(name)
         if any(getattr(record, name) is not None for name in EXTENDED):
@@ -41,13 +48,14 @@ class Page(ABC):
         parts["task_id"] = self.plain(record.id)
         if record.content_encoding != UTF8:
             self.beside["content_encoding"] = record.content_encoding
-        if self.beside:
-            parts[BESIDE] = self.plain(self.beside)
-        return self.whole()
 
     @abstractmethod
     def result(self) -> Any:
         """The result's part."""
+
+    def date_done(self) -> Any:
+        """The part of the time when it became ready."""
+        return self.plain(self.record.date_done)
 
     @abstractmethod
     def plain(self, value: object) -> Any:
@@ -56,10 +64,6 @@ class Page(ABC):
     @abstractmethod
     def embedded(self, text: str) -> tuple[Any, bool]:
         """The part of a value given as JSON text, and whether it is read back as that text."""
-
-    @abstractmethod
-    def whole(self) -> bytes:
-        """The document of all parts."""
 
     def _embedded(self, name: str) -> Any:
         text = getattr(self.record, name)
@@ -84,7 +88,7 @@ class Page(ABC):
             stamps = value_of(text)
         except ValueError:
             stamps = None
-        if isinstance(stamps, dict) and not TAKEN.intersection(stamps):
+        if isinstance(stamps, dict) and not self.TAKEN.intersection(stamps):
             self.parts[STAMPS] = self.plain(list(stamps))
             self.parts |= {name: self.plain(value) for name, value in stamps.items()}
             if dumps(stamps) == text:
@@ -114,7 +118,10 @@ class JsonPage(Page):
         return (text, True) if is_value(text) else ("null", False)
 
     def whole(self) -> bytes:
-        """See :meth:`Page.whole`."""
+        """The document: filled, with what is beside."""
+        self.fill()
+        if self.beside:
+            self.parts[BESIDE] = dumps(self.beside)
         return ("{" + ", ".join([f"{dumps(key)}: {text}" for key, text in self.parts.items()]) + "}").encode()
 
 
@@ -154,7 +161,10 @@ class ValuePage(Page):
         return value, dumps(value) == text
 
     def whole(self) -> bytes:
-        """See :meth:`Page.whole`."""
+        """The document: filled, with what is beside."""
+        self.fill()
+        if self.beside:
+            self.parts[BESIDE] = self.beside
         return self._formats.dumps(self.parts, self.record.content_type)
 
 
