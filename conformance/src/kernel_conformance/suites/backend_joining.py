@@ -85,8 +85,8 @@ class BackendJoining(BackendSuite):
 
     @case("BKD-046")
     def groups(self) -> None:
-        """A saved group comes back byte for byte, is replaced as a whole, ends with its time to live, and is gone when
-        forgotten; a task's record of the same id is another thing.
+        """A saved group comes back byte for byte and is replaced as a whole; a record of its id is another thing.
+        It ends with its time to live, and is gone when forgotten.
 
         Broken by: groups and tasks under one key.
         """
