@@ -26,6 +26,7 @@ from kernel.errors import (
 from kernel.exceptions import TimeoutError as TaskTimeoutError
 from kernel.model.topology import QueueSpec
 from kernel.runtime.link import Link
+from kernel.runtime.reply_reader import ReplyReader
 from kernel.testing.worker import start_worker
 
 WAIT = 30
@@ -262,6 +263,28 @@ def test_a_lost_connection_loses_no_result(app, add, monkeypatch, caplog):
             result.get(timeout=0.05)
         broken.clear()
         assert result.get(timeout=WAIT) == 2
+
+
+def test_who_waits_is_told_when_the_reader_fails_and_the_next_one_starts_it_anew(app, add, monkeypatch):
+    take = ReplyReader._take
+    monkeypatch.setattr(ReplyReader, "_take", lambda reader, deliveries: 1 / 0)
+    result = add.delay(1, 1)
+    with pytest.raises(BackendGetMetaError, match="ZeroDivisionError"):
+        result.get(timeout=WAIT)
+    monkeypatch.setattr(ReplyReader, "_take", take)
+    with start_worker(app):
+        assert result.get(timeout=WAIT) == 2
+
+
+def test_a_broker_that_refuses_the_client_is_an_error_and_no_wait(app, add, monkeypatch):
+    result = add.delay(1, 1)
+
+    def refused(link):
+        raise DriverError(Code.AUTH, "wrong password")
+
+    monkeypatch.setattr(Link, "connect", refused)
+    with pytest.raises(BackendGetMetaError, match="wrong password"):
+        result.get(timeout=WAIT)
 
 
 def test_a_queue_that_was_deleted_is_declared_again(app, add):

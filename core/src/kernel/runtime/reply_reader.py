@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from kernel.contracts.backend import Record
 from kernel.contracts.broker import Delivery, Outgoing, Settle, SettleKind
 from kernel.contracts.deadline import Deadline
-from kernel.errors import DriverError
+from kernel.errors import Code, DriverError
 from kernel.runtime.link import Link
 from kernel.runtime.mailbox import Mailbox
 
@@ -35,15 +35,17 @@ class ReplyReader:
         self._read = read
         self._stop = threading.Event()
         self._looked = threading.Event()
+        self._failed = False
         self._thread = threading.Thread(target=self._run, name="kernel-replies", daemon=True)
 
     @property
     def alive(self) -> bool:
         """Whether it goes on."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._failed
 
     def start(self) -> None:
         """Begin; once."""
+        self._mailbox.fail(None)
         self._thread.start()
 
     def look(self, deadline: Deadline) -> None:
@@ -58,15 +60,21 @@ class ReplyReader:
             self._thread.join(deadline.left())
 
     def _run(self) -> None:
-        self._mailbox.fail(None)
         try:
             while not self._stop.is_set():
                 self._turn()
         except DriverError as error:  # hopeless: waiting does not cure it
-            self._mailbox.fail(error)
+            self._fail(error)
+        except Exception as error:
+            logger.exception("The thread that reads results has failed")
+            self._fail(DriverError(Code.INTERNAL, f"Results are not read any more: {error!r}"))
         finally:
             self._looked.set()
             self._link.close(release=True)
+
+    def _fail(self, error: DriverError) -> None:
+        self._failed = True  # first, so that whoever asks again after the error starts another reader
+        self._mailbox.fail(error)
 
     def _turn(self) -> None:
         if not self._link.connect():
