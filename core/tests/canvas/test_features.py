@@ -379,6 +379,20 @@ class TestMessages:
         assert last["options"]["chord"]["options"]["task_id"] == result.id
 
 
+def test_a_nested_chord_of_such_a_client(app, working):
+    """Its groups at the end of members count one by one, and become a list for the body."""
+    proj = Proj(app)
+    body = proj.same.s()
+    result = body.freeze()
+    inner = [["inner", [["before", None], None]], [[["one", None], None], [["two", None], None]]]
+    app.client.results.save_group("g", [["g", None], [inner, [["three", None], None]]])
+    working(app)
+    for index, one in enumerate(("one", "two")):
+        proj.add.s(index, 1).set(task_id=one, group_id="g", group_index=index, chord=dict(body)).delay()
+    proj.add.s(5, 5).set(task_id="three", group_id="g", group_index=1, chord=dict(body)).delay()
+    assert result.get(timeout=WAIT) == [[1, 2], 10]
+
+
 def test_a_chord_of_a_client_that_announces_its_size_elsewhere(app, working):
     """Such a member carries no size: the header is saved under the group's id (wire.md 11.3)."""
     proj = Proj(app)

@@ -17,6 +17,7 @@ from kernel.engine.retry import where_it_came_from
 from kernel.errors import ChordError, DriverError, InvalidTaskError, KernelError, OperationalError
 from kernel.model import states
 from kernel.model.call import Call
+from kernel.model.canvas import ResultForm
 from kernel.model.context import Request, Running, current
 from kernel.model.nodes import Node, read_node
 from kernel.model.outcome import Failed
@@ -29,6 +30,8 @@ AGAIN = "kernel.chord_part"
 """The built-in task that asks again for a chord whose end somebody else has claimed."""
 _GRACE_S = 0.5
 
+Member = tuple[str, str, Any]
+"""Id, state, and result or exception of a member of a chord."""
 CallErrbacks = Callable[[Sequence[DirectErrback], Request, BaseException], None]
 
 
@@ -88,11 +91,11 @@ class Joiner:
             if state is None or state.done:
                 continue
             if state.won:
-                self.end(part.place, self._members(state))
+                self.end(part.place, self._members(part.place, state))
             elif state.size and state.count >= state.size:
                 self._ask_later(part.place)
 
-    def end(self, place: Membership, members: Sequence[tuple[str, str, Any]]) -> None:
+    def end(self, place: Membership, members: Sequence[Member]) -> None:
         """Act for a complete chord: start the body with the results, or let it fail; then say that it is joined.
 
         Args:
@@ -167,13 +170,34 @@ class Joiner:
         later = {"countdown": CLAIM_S + _GRACE_S, "ignore_result": True, "add_to_parent": False, **where}
         self._services.publisher.publish([Call(AGAIN, arguments, {}, task_id, later)])  # type: ignore[arg-type] # its keys
 
-    def _members(self, state: JoinState) -> list[tuple[str, str, Any]]:
-        return [self._setting.records.read_part(payload) for payload in state.payloads]
+    def _members(self, place: Membership, state: JoinState) -> Sequence[Member]:
+        """What the members reported; as nested as a client says that saves the header instead of saying its size."""
+        members = [self._setting.records.read_part(payload) for payload in state.payloads]
+        form = None if place.size else self._joins.header(place.key)
+        return members if form is None else nested(form, members)
 
     def _request(self, place: Membership) -> Request:
         """The request that what follows the chord is a child of."""
         root = place.request.root_id if place.request is not None else None
         return Request(id=place.task_id, root_id=root)
+
+
+def nested(form: ResultForm, members: Sequence[Member]) -> Sequence[Member]:
+    """The members of a header in the form of its results: groups among them become one member, with a list."""
+    known = {member[0]: member for member in members}
+
+    def read(form: ResultForm) -> Member:
+        (one, _), parts = form
+        if parts is None:
+            return known[one]
+        found = [read(part) for part in parts]
+        failed = next((each for each in found if each[1] != states.SUCCESS), None)
+        return failed or (one, states.SUCCESS, [value for _, _, value in found])
+
+    try:
+        return [read(part) for part in form[1]]
+    except (KeyError, TypeError, ValueError):  # not what these members are of
+        return members
 
 
 def call_errbacks(errbacks: Sequence[DirectErrback], request: Request, error: BaseException) -> None:

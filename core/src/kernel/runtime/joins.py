@@ -14,7 +14,7 @@ from kernel.engine.parts import Part
 from kernel.engine.records import seconds
 from kernel.errors import DriverError, ResultsDisabled
 from kernel.model.call import Call
-from kernel.model.canvas import Expected
+from kernel.model.canvas import Expected, ResultForm
 from kernel.model.config import Config
 from kernel.model.options import CallOptions
 from kernel.runtime.reply_backend import ReplyBackend
@@ -39,6 +39,9 @@ class Joins(Protocol):
 
     def joined(self, key: str) -> None:
         """The chord has ended: its body was sent, or marked as failed."""
+
+    def header(self, key: str) -> ResultForm | None:
+        """The results of a header as its client saved them; None when it did not."""
 
     def once(self, calls: Sequence[Call]) -> list[Call]:
         """The calls of a body, so marked that the broker keeps one of each however often they are sent, if it can."""
@@ -112,7 +115,7 @@ class BackendJoins:
         if not backend.capabilities().join:
             self._keep(backend, part)
             return None
-        size = place.size or self._announced(backend, place.key)
+        size = place.size or self._announced(place.key)
         return self._patiently(
             lambda deadline: backend.join(place.key, place.name, part.payload, size, self._ttl_s, deadline)
         )
@@ -133,13 +136,22 @@ class BackendJoins:
         if record is not None:
             self._patiently(lambda deadline: backend.store([record], StoreMode.IF_NOT_FINAL, deadline))
 
-    def _announced(self, backend: ResultBackend, key: str) -> int:
-        """The size of a chord whose client saved the header instead of saying it (wire.md 11.3); 0 when unknown."""
+    def header(self, key: str) -> ResultForm | None:
+        """See :meth:`Joins.header`."""
+        backend = self._services.backend
+        if backend is None:
+            return None
         saved = self._patiently(lambda deadline: backend.fetch_group(key, deadline))
         try:
-            return sum(1 for _ in _leaves(json.loads(saved))) if saved else 0
+            form = json.loads(saved) if saved else None
+            return form if form is not None and list(_leaves(form)) else None
         except (ValueError, TypeError, IndexError):
-            return 0
+            return None
+
+    def _announced(self, key: str) -> int:
+        """The size of a chord whose client saved the header instead of saying it (wire.md 11.3); 0 when unknown."""
+        form = self.header(key)
+        return 0 if form is None else sum(1 for _ in _leaves(form))
 
     def _unlock(self, expected: Expected) -> Call:
         options = {
@@ -183,6 +195,10 @@ class LocalJoins:
         if count < size:
             return JoinState(count, size, won=False)
         return JoinState(count, size, won=True, payloads=tuple(members[name] for name in sorted(members)))
+
+    def header(self, key: str) -> ResultForm | None:  # noqa: ARG002 - the port's form
+        """Nobody saves one."""
+        return None
 
     def once(self, calls: Sequence[Call]) -> list[Call]:
         """Nobody sends them twice."""
