@@ -1,6 +1,7 @@
 """Admission and rate limits: pure decisions, as tables."""
 
 import math
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -40,6 +41,20 @@ def message(**headers):
 )
 def test_verdicts(headers, expected):
     assert admit(headers, RULES, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("eta", "utc"), [("2026-07-01T12:00:00", "2026-07-01T10:00:00"), ("2026-12-01T12:00:00", "2026-12-01T11:00:00")]
+)
+def test_local_time_is_that_of_the_day_that_is_meant(monkeypatch, eta, utc):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        found = admit(message(eta=eta), Rules({"add": TaskRule()}, None), 0.0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == Later(datetime.fromisoformat(utc).replace(tzinfo=UTC).timestamp())
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,12 @@ class Rules:
 
     Attributes:
         tasks: task name → rule.
-        zone: the time zone of an ``eta`` or ``expires`` that names none (wire.md 2.1).
+        zone: the time zone of an ``eta`` or ``expires`` that names none (wire.md 2.1); None is local time, as it was or
+            will be on that day.
     """
 
     tasks: Mapping[str, TaskRule]
-    zone: tzinfo = UTC
+    zone: tzinfo | None = UTC
 
 
 def admit(headers: Mapping[str, Any], rules: Rules, now: float) -> Verdict:
@@ -112,7 +113,7 @@ def _text(headers: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _moment(headers: Mapping[str, Any], key: str, zone: tzinfo) -> float | None:
+def _moment(headers: Mapping[str, Any], key: str, zone: tzinfo | None) -> float | None:
     """A point in time as Unix seconds."""
     value = headers.get(key)
     if value is None:

@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo
 
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
 from kernel.engine.admit import Rules, TaskRule
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.ratelimit import TokenBucket, parse_rate
+from kernel.engine.timing import app_zone
 from kernel.engine.topology import quarantine_spec, queue_spec
 from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
@@ -258,7 +257,8 @@ def _link_policy(config: Config) -> LinkPolicy:
 
 def _catalogue(tasks: Mapping[str, RunnableTask], config: Config, hostname: str) -> Catalogue:
     listed = {name: Listed(task, task.task_options, request_class(task)) for name, task in tasks.items()}
-    rules = Rules({name: _rule(each, config) for name, each in listed.items()}, _zone(config))
+    zone = app_zone(config.timezone, config.enable_utc)
+    rules = Rules({name: _rule(each, config) for name, each in listed.items()}, zone)
     return Catalogue(listed, rules, hostname, config.task_delivery_limit)
 
 
@@ -274,9 +274,3 @@ def _rule(listed: Listed, config: Config) -> TaskRule:
         hard_limit=options.time_limit or config.task_time_limit,
         bucket=TokenBucket(rate) if rate is not None else None,
     )
-
-
-def _zone(config: Config) -> tzinfo:
-    if config.timezone:
-        return ZoneInfo(config.timezone)
-    return UTC if config.enable_utc else datetime.now().astimezone().tzinfo or UTC
