@@ -4,6 +4,7 @@ import pytest
 
 from kernel.builtins.serializers.json import JsonSerializer
 from kernel.contracts.backend import JoinState
+from kernel.contracts.capabilities import BackendCaps
 from kernel.contracts.serializer import DecodeLimits
 from kernel.engine.codec import Codec
 from kernel.engine.falling import Membership
@@ -114,7 +115,7 @@ def test_a_broker_that_is_away_leaves_the_chord_to_a_repeat():
     with pytest.raises(OperationalError):
         bench.report(1, 2)
     assert (bench.stored, bench.joins.done) == ([], [])
-    bench.report(1, 2)
+    bench.joiner.report([bench.part(1, 2)])
     assert bench.joins.done == ["g"]
 
 
@@ -191,8 +192,6 @@ class Away:
         self.backend = self
 
     def capabilities(self):
-        from kernel.contracts.capabilities import BackendCaps
-
         return BackendCaps(join=True)
 
     def fetch_group(self, key, deadline):
