@@ -208,10 +208,10 @@ def test_several_results_are_one_batch(app, monkeypatch):
     monkeypatch.setattr(services.broker, "publish", counted)
     broker_of(app).declare([QueueSpec("a")], soon())
     records = [Record(str(n), "SUCCESS", b"1", reply_to="a" if n % 2 else None) for n in range(6)]
-    records.append(Record("x", "SUCCESS", b"1", reply_to="gone"))
+    records += [Record("x", "SUCCESS", b"1", reply_to=queue) for queue in ("gone", "no name of\na queue")]
     results = services.backend.store(records, StoreMode.UPSERT, soon())
-    assert [(one.stored, one.error) for one in results] == [(True, None)] * 7
-    assert batches == [4]
+    assert [(one.stored, one.error) for one in results] == [(True, None)] * 8
+    assert batches == [5]
 
 
 def test_a_client_that_is_gone_holds_nothing_up(app, add):

@@ -33,6 +33,8 @@ SCHEME = "rpc"
 
 _FIRST_LOOK_S = 1.0
 _GOODBYE_S = 1.0
+_NOBODY = frozenset({Code.NOT_FOUND, Code.INVALID})
+"""The queue is gone, or what a client named was never one: no reason for a task to fail."""
 _HELD = 1000
 """Results received and not yet kept."""
 
@@ -119,7 +121,8 @@ class ReplyBackend(ResultBackend):
         addressed = [record for record in records if record.reply_to]
         if not addressed:
             return [StoreResult()] * len(records)
-        sent = iter(self._wiring.broker.publish([self._message(record) for record in addressed], deadline))
+        broker = self._wiring.open_broker(deadline)
+        sent = iter(broker.publish([self._message(record) for record in addressed], deadline))
         return [_stored(next(sent)) if record.reply_to else StoreResult() for record in records]
 
     def _message(self, record: Record) -> Outgoing:
@@ -240,8 +243,8 @@ def _stored(result: PublishResult) -> StoreResult:
     error = result.error
     if error is None:
         return StoreResult()
-    if error.code is Code.NOT_FOUND:
-        logger.debug("Nobody waits for a result any more: %s", error)
+    if error.code in _NOBODY:
+        logger.debug("Nobody waits for a result: %s", error)
         return StoreResult()
     return StoreResult(stored=False, error=error)
 
