@@ -1,3 +1,3 @@
 from kernel_conformance import BackendSuite
 
-TestMemcached = BackendSuite.for_plugin("backend.memcached")
+TestMemcached = BackendSuite.for_plugin("backend.memcached", level="core")

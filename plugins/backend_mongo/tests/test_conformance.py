@@ -1,3 +1,3 @@
 from kernel_conformance import BackendSuite
 
-TestMongo = BackendSuite.for_plugin("backend.mongo")
+TestMongo = BackendSuite.for_plugin("backend.mongo", level="core")

@@ -115,8 +115,8 @@ class Join:
         self._renew()
         wanted: int = self._head["size"]
         count = wanted if self._head["full"] else self._members.count_documents(self._ours())
-        if count < wanted or not self._claim():
-            return JoinState(min(count, wanted), wanted, won=False)
+        if not 0 < wanted <= count or not self._claim():  # of 0 nobody knows how many there will be
+            return JoinState(min(count, wanted) if wanted else count, wanted, won=False)
         found = sorted((one["member"], one["payload"]) for one in self._members.find(self._ours()))
         return JoinState(wanted, wanted, won=True, payloads=tuple(payload for _, payload in found))
 
