@@ -13,6 +13,7 @@ from kernel import Kernel
 from kernel.contracts import Deadline
 from kernel.engine.postpone import SendAgain, postponement
 from kernel.testing import start_worker
+from kernel_conformance.proxy import ChaosProxy, Trouble
 
 APP = """
 import os, time
@@ -209,3 +210,33 @@ def test_a_message_waits_in_the_queue_no_longer_than_sqs_takes(moto):
     app.send_task("t", queue=queue, countdown=5000)
     app.close()
     assert counts(moto, queue) == [0, 0, 1]
+
+
+def test_a_worker_resumes_when_its_endpoint_is_back(moto, tmp_path):
+    queue = f"outage-{time.time_ns()}"
+    with ChaosProxy(moto.server.address) as proxy:
+        app = Kernel("proj", broker=moto.url(proxy.address), backend=f"sqlite:///{tmp_path}/r.sqlite3")
+        app.conf.update(task_default_queue=queue)
+        client = Kernel("client", broker=moto.url(), backend=f"sqlite:///{tmp_path}/r.sqlite3", set_as_current=False)
+        client.conf.update(task_default_queue=queue)
+
+        @app.task(name="double")
+        def double(n):
+            return 2 * n
+
+        with start_worker(app, concurrency=2):
+            assert client.send_task("double", (1,)).get(timeout=60) == 2
+            proxy.trouble = Trouble(refuse=True)
+            proxy.reset()
+            results = [client.send_task("double", (n,)) for n in range(30)]
+            time.sleep(4)  # the length of the outage
+            assert not any(result.ready() for result in results[2:])
+            proxy.heal()
+            back = time.monotonic()
+            assert results[-1].get(timeout=60) == 58
+            assert [result.get(timeout=60) for result in results] == [2 * n for n in range(30)]
+            took = time.monotonic() - back
+        client.close()
+        app.close()
+    assert took < 5 + 10, f"the last task ended {took:.1f} s after the endpoint was back"
+    assert counts(moto, queue) == [0, 0, 0]

@@ -5,7 +5,7 @@ for AWS itself, with the SDK's own credentials and region. ``SQS_QUEUES=fifo`` m
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -46,7 +46,7 @@ class SqsHarness(BrokerHarness):
     """Starts the server that the environment names, or uses the endpoint it names."""
 
     secret = SECRET
-    plain_urls = (f"sqs://key:{SECRET}@{{host}}:{{port}}?tls=true&region=us-east-1",)
+    plain_urls: Sequence[str] = (f"sqs://key:{SECRET}@{{host}}:{{port}}?tls=true&region=us-east-1",)
 
     def __init__(self) -> None:
         self.options: dict[str, object] = {"wait_time_s": 1, "fifo": _fifo()}
@@ -79,7 +79,7 @@ class SqsHarness(BrokerHarness):
         host = "" if endpoint == "aws" else f"{parts.netloc}?tls={'true' if parts.scheme == 'https' else 'false'}"
         self.server_name = "AWS" if endpoint == "aws" else f"the endpoint {parts.netloc}"
         self.url = f"sqs://{host}"
-        self.secret = ""
+        self.secret, self.plain_urls = "", ()
         self.slack_s = 4.0
         self.load = 300
         self.faults = frozenset({"proc"})

@@ -60,6 +60,7 @@ class Receiving:
         deadline = Deadline.after(wait_s + ANSWER_S)
         facts = self._queues.facts(queue, deadline)
         lease_s = min(facts.lease_s, PROVISIONAL_S) if wait_s else facts.lease_s
+        began = self._clock()
         try:
             answer = self._api.call(
                 "receive_message",
@@ -76,24 +77,27 @@ class Receiving:
                 self._queues.forget(queue)
             raise
         raw = answer.get("Messages", [])
-        if raw and lease_s < facts.lease_s and not self._keep(facts, answer):
-            return []
-        now = self._clock()
-        found = [self._delivery(queue, one, now, now + facts.lease_s) for one in raw]
+        if wait_s:
+            began = self._clock()
+            if raw and not self._keep(facts, raw, lease_s):
+                return []
+        # Counted from before the request that gave the lease, so that it ends here before it ends there.
+        until = began + facts.lease_s
+        found = [self._delivery(queue, one, began, until) for one in raw]
         for delivery in found:
-            leases.add(delivery, facts.lease_s)
+            leases.add(delivery, until - self._clock())
         return found
 
-    def _keep(self, facts: Facts, answer: Mapping[str, Any]) -> bool:
+    def _keep(self, facts: Facts, raw: Sequence[Mapping[str, Any]], lease_s: int) -> bool:
         """Turn the provisional leases of a long poll into whole ones; all of them or none, so that order is kept.
 
         Returns:
             Whether they are ours. If not, or if that took so long that others may have them, they come again.
         """
-        deadline = Deadline.after(PROVISIONAL_S - 1.0)
+        deadline = Deadline.after(lease_s * 0.8)
         entries = [
             Entry("a received message", {"ReceiptHandle": one["ReceiptHandle"], "VisibilityTimeout": facts.lease_s})
-            for one in answer["Messages"]
+            for one in raw
         ]
         errors = self._hide.send(facts.url, entries, deadline)
         if not any(errors) and not deadline.passed:
