@@ -31,6 +31,12 @@ def test_further_attributes_and_tags(site):
     assert site.sdk.list_queue_tags(QueueUrl=site.sdk_url(name))["Tags"] == {"team": "x"}
 
 
+def test_a_queue_that_is_to_end_by_itself_is_refused(site):
+    with pytest.raises(DriverError, match="keeps queues") as caught:
+        site.broker().declare([QueueSpec("brief", expires_s=60.0)], Deadline.after(15))
+    assert caught.value.code is Code.UNSUPPORTED
+
+
 def test_a_queue_that_celery_made_is_taken_as_it_is(site):
     name = f"celery-made-{time.time_ns()}"
     site.sdk.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "1800"})

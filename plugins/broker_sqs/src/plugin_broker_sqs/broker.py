@@ -75,7 +75,7 @@ class SqsBroker(Broker):
         """See :meth:`kernel.contracts.Broker.declare`."""
         line = self._open_line()
         for spec in specs:
-            refused = refusals.refused_spec(spec, self._plan.caps)
+            refused = refusals.refused_spec(spec, self._plan.caps) or _expiring(spec)
             if refused is not None:
                 raise refused
             for name in (spec.name, spec.dead_letter):
@@ -137,3 +137,11 @@ class SqsBroker(Broker):
         from plugin_broker_sqs.sdk import SdkApi  # noqa: PLC0415 - see above
 
         return Line(SdkApi(self._plan.settings), self._plan, self._number())
+
+
+def _expiring(spec: QueueSpec) -> DriverError | None:
+    """Why a queue that is to end by itself cannot be declared: the server would keep it for ever."""
+    if spec.expires_s is None:
+        return None
+    what = f"Queue {spec.name!r} with expires_s={spec.expires_s:g}: SQS keeps queues until they are deleted"
+    return DriverError(Code.UNSUPPORTED, what, cure="Leave it out, and delete the queue yourself.")

@@ -47,7 +47,6 @@ _CURES: Final[Mapping[Code, str]] = {
     Code.CONFLICT: "Declare it as it is, or delete the queue first.",
     Code.AUTH: "Check the credentials, their rights (see the plugin's README), the region and the clock.",
     Code.LEASE_LOST: "Do nothing: it was settled, or somebody else has it now.",
-    Code.EXHAUSTED: "Come back later, or ask AWS for a higher quota.",
     Code.TOO_LARGE: "Store the data elsewhere and send a reference to it, or compress it.",
     Code.INVALID: "Correct the call.",
     Code.UNAVAILABLE: "See whether the endpoint runs and can be reached.",
@@ -70,12 +69,13 @@ def answered(error: Mapping[str, Any], status: int, what: str) -> DriverError:
     text = " ".join(str(error.get("Message", "")).split())
     code = _code(name, text, status)
     doubtful = code is Code.UNAVAILABLE
+    pause = _PAUSES.get(name, THROTTLE_PAUSE_S) if code is Code.EXHAUSTED else None
     return DriverError(
         code,
         f"SQS refused {what}: {name or f'status {status}'}{f': {text}' if text else ''}",
-        retry_after=_PAUSES.get(name, THROTTLE_PAUSE_S) if code is Code.EXHAUSTED else None,
+        retry_after=pause,
         outcome=Applied.UNKNOWN if doubtful else Applied.NOT_APPLIED,
-        cure=_CURES.get(code, ""),
+        cure=_CURES.get(code, "") if pause is None else f"Come back in {pause:g} s.",
     )
 
 
