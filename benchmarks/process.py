@@ -65,6 +65,28 @@ def run_python(code: str, environ: Mapping[str, str]) -> str:
     return done.stdout
 
 
+@contextmanager
+def standing(code: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Run a program that prints one line, and keep its process until the end: its reply queue is there so long."""
+    client = subprocess.Popen(
+        [sys.executable, "-c", f"{code}\nimport sys\nsys.stdout.flush()\nsys.stdin.read()"],
+        env=environ,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert client.stdin is not None
+    assert client.stdout is not None
+    with client.stdin, client.stdout:
+        line = client.stdout.readline()
+        if not line:
+            raise SystemExit("A client failed; what it printed stands above.")
+        yield line
+        client.stdin.close()
+        client.wait(30)
+
+
 def latencies(times: Sequence[float]) -> dict[str, float]:
     """The cuts of round trips in milliseconds."""
     cuts = statistics.quantiles(sorted(times), n=100)

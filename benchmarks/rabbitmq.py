@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from benchmarks.process import ENVIRON, ROOT, drain_rate, latencies, pss_mb, run_python, workers
+from benchmarks.process import ENVIRON, ROOT, drain_rate, latencies, pss_mb, run_python, standing, workers
 from kernel_conformance.provision import program
 from kernel_conformance.server import Server
 from kernel_conformance.servers.rabbitmq import RabbitMQ
@@ -102,8 +102,7 @@ def measure(peer: Peer, rabbit: RabbitMQ, redis: str, tasks: int, calls: int) ->
         figures["enqueue, confirmed/s"] = _enqueue(peer, "noop", tasks // 10, environ)
     with site.fresh() as environ:
         figures["enqueue in a group/s"] = _batch(peer, environ)
-    with site.fresh() as environ:
-        _enqueue(peer, "answer", tasks, environ)
+    with site.fresh() as environ, standing(_calls(peer, "answer", tasks), environ):
         figures["drain with results/s"] = _drain(peer, tasks, environ)
     if peer.late:
         with site.fresh() as environ:
@@ -142,12 +141,16 @@ class _Site:
 
 def _enqueue(peer: Peer, task: str, tasks: int, environ: dict[str, str]) -> float:
     """Calls per second, one by one, persistent, after a warm-up of one call."""
+    return float(run_python(_calls(peer, task, tasks), environ))
+
+
+def _calls(peer: Peer, task: str, tasks: int) -> str:
+    """A program that makes so many calls and prints how many it made in a second."""
     call = peer.call.format(task=task)
-    code = (
+    return (
         f"import time, benchmarks.{peer.side}_side as side\n{call}\nbegan = time.perf_counter()\n"
         f"for _ in range({tasks - 1}):\n    {call}\nprint(({tasks} - 1) / (time.perf_counter() - began))"
     )
-    return float(run_python(code, environ))
 
 
 def _batch(peer: Peer, environ: dict[str, str]) -> float:
