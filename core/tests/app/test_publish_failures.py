@@ -248,3 +248,42 @@ class TestPolicy:
         assert policy.allows(0, error)
         assert policy.allows(0, AWAY)  # a ConnectionError by another name
         assert not policy.allows(0, DriverError(Code.AUTH, "no"))
+
+
+def test_a_large_group_goes_in_thousands_each_with_its_own_deadline(app, add, faults) -> None:
+    sent = group([add.s(n, n) for n in range(2500)]).apply_async()
+
+    assert [len(ids) for ids, _ in faults.calls] == [1000, 1000, 500]
+    assert [task_id for ids, _ in faults.calls for task_id in ids] == [each.id for each in sent.results]
+    assert all(left > app.conf.broker_connection_timeout - 1 for _, left in faults.calls)
+
+
+def test_a_broker_that_goes_away_in_a_large_group_is_not_asked_for_the_rest(add, faults, pauses) -> None:
+    """What was taken is not reported, and everything else is, tried or not."""
+    faults.plan = [None, AWAY, AWAY, AWAY, AWAY]
+
+    with pytest.raises(OperationalError, match=r"1500 of 2500 messages were not sent") as caught:
+        group([add.s(n, n) for n in range(2500)]).apply_async()
+
+    assert [len(ids) for ids, _ in faults.calls] == [1000] * 5
+    taken, tried = (ids for ids, _ in faults.calls[:2])
+    assert len(caught.value.failed) == 1500
+    assert caught.value.failed.keys().isdisjoint(taken)
+    assert {caught.value.failed[task_id] for task_id in tried} == {AWAY}
+    assert {error.code for error in caught.value.failed.values()} == {Code.UNAVAILABLE}
+
+
+def test_a_message_that_is_refused_for_good_stops_no_further_thousand(add, faults, pauses) -> None:
+    large = DriverError(Code.TOO_LARGE, "above the limit")
+
+    def refuse_first(items, deadline):
+        results = faults.publish(items[1:], deadline)
+        return [PublishResult(large), *results]
+
+    faults.plan = [refuse_first]
+
+    with pytest.raises(OperationalError, match=r"1 of 1500 messages were not sent") as caught:
+        group([add.s(n, n) for n in range(1500)]).apply_async()
+
+    assert list(caught.value.failed.values()) == [large]
+    assert [len(ids) for ids, _ in faults.calls] == [1000, 500]

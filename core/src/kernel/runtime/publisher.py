@@ -1,4 +1,4 @@
-"""Sends calls: route, headers, bytes, one broker call for all of them, and patience with limits (features.md 1.8)."""
+"""Sends calls: route, headers, bytes, few broker calls for many of them, and patience with limits (features.md 1.8)."""
 
 import logging
 import time
@@ -127,7 +127,7 @@ class Publisher:
         self._policy = publish_policy(config.task_publish_retry_policy, None)
 
     def publish(self, calls: Sequence[Call]) -> None:
-        """Send a batch of any length with one broker call.
+        """Send a batch of any length, a thousand messages with one broker call.
 
         Raises:
             OperationalError: when the broker did not take all of them; ``failed`` says which, and why.

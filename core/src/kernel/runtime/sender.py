@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 from kernel.contracts.broker import Broker, Outgoing
@@ -15,6 +16,8 @@ from kernel.model.urls import masked_url
 
 _NAMED = 5
 """Ids that an error names; the rest are counted."""
+MOST = 1000
+"""Messages in one call of the broker, with a deadline of their own: a large group is not too much for a slow server."""
 
 
 class Parcel(NamedTuple):
@@ -31,8 +34,8 @@ Failure = tuple[Parcel, DriverError]
 class Sender:
     """Publishes prepared messages. Safe in any thread.
 
-    It never blocks longer than ``broker_connection_timeout`` plus the pauses of the retry policy (pains P08); only a
-    policy with ``max_retries`` None goes on for ever, one bounded try after the other.
+    It never blocks longer than ``broker_connection_timeout`` plus the pauses of the retry policy (pains P08), for each
+    thousand messages; only a policy with ``max_retries`` None goes on for ever, one bounded try after the other.
 
     Args:
         broker: gives the open broker of this process, by a deadline.
@@ -50,22 +53,38 @@ class Sender:
     def send(self, parcels: Sequence[Parcel], policy: PublishPolicy) -> None:
         """Send all; what the broker refused for a passing reason is sent again, the rest is reported.
 
+        A broker that takes no messages at present is not asked again for every further thousand.
+
         Raises:
             OperationalError: ``failed`` maps the id of each message that was not taken to its error.
         """
+        failures: list[Failure] = []
+        for start in range(0, len(parcels), MOST):
+            found = self._send(parcels[start : start + MOST] if len(parcels) > MOST else parcels, policy)
+            failures += found
+            stop = next((error for _, error in found if error.retryable), None)
+            if stop is not None:
+                failures += [(parcel, _not_tried(stop)) for parcel in parcels[start + MOST :]]
+                break
+        if failures:
+            raise self._refused(failures, len(parcels))
+
+    def _send(self, parcels: Sequence[Parcel], policy: PublishPolicy) -> list[Failure]:
+        """Send at most a thousand, with patience; those that were not taken."""
         pauses = policy.total_s
         limit = None if pauses is None else Deadline.after(self._timeout_s + pauses)
         waiting, retry = parcels, 0
         given_up: list[Failure] = []
         while True:
             failures = self._try(waiting, limit)
-            if not failures and not given_up:
-                return
-            again = [failure for failure in failures if policy.allows(retry, failure[1])]
-            given_up += [failure for failure in failures if failure not in again]
+            if not failures:
+                return given_up
+            allowed = [policy.allows(retry, error) for _, error in failures]
+            again = list(compress(failures, allowed))
+            given_up += [failure for failure, may in zip(failures, allowed, strict=True) if not may]
             pause = _pause(policy, retry, [error for _, error in again])
             if not again or (limit is not None and pause >= limit.left()):
-                raise self._refused([*given_up, *again], len(parcels))
+                return [*given_up, *again]
             time.sleep(pause)
             waiting, retry = [parcel for parcel, _ in again], retry + 1
 
@@ -137,6 +156,16 @@ def bound_queues(topology: Topology, exchange: str) -> tuple[QueueSpec, ...]:
         spec
         for spec in topology.queues.values()
         if exchange in {spec.exchange.name, *(binding.exchange.name for binding in spec.bindings)}
+    )
+
+
+def _not_tried(earlier: DriverError) -> DriverError:
+    """For a message that was not sent because those before it could not be."""
+    return DriverError(
+        Code(earlier.code),
+        f"Not sent, because messages before it could not be: {earlier}",
+        retryable=earlier.retryable,
+        cure=earlier.cure,
     )
 
 
