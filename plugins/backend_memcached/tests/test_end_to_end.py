@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from kernel import Kernel, group
+from kernel import Kernel, chord, group
 from kernel.errors import BackendGetMetaError
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.testing import start_worker
@@ -56,6 +56,17 @@ def test_results_failures_and_groups(server):
         assert result.name == "shop.double"
         result.forget()
         assert result.state == "PENDING"
+
+
+def test_a_chord(server):
+    made, double, _, _ = application(server.address)
+
+    @made.task(name="shop.total")
+    def total(values):
+        return sum(values)
+
+    with made, start_worker(made, concurrency=4):
+        assert chord([double.s(number) for number in range(20)], total.s()).delay().get(timeout=WAIT_S) == 380
 
 
 def test_compressed_results(server):

@@ -48,6 +48,7 @@ def backend_at(database):
     def make(address, formats=None, **options):
         host, port = address
         context = PluginContext("celery", formats=formats)
+        options = {"joins": True, **options}
         backend = MongoBackend(f"mongodb://{host}:{port}/{database}", options, context)
         backend.open(Deadline.after(10))
         opened.append(backend)

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from kernel import Kernel, group
+from kernel import Kernel, chord, group
 from kernel.errors import BackendGetMetaError
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.testing import start_worker
@@ -15,14 +15,14 @@ WAIT_S = 30.0
 LATE_S = 3.0
 
 
-def application(address, **settings):
+def application(address, namespace="celery", **settings):
     host, port = address
     made = Kernel(
         "shop",
         broker=f"memory://{uuid.uuid4().hex}",
         backend=f"mongodb://{host}:{port}/shop",
         set_as_current=False,
-        namespace="celery",
+        namespace=namespace,
         result_extended=True,
         **settings,
     )
@@ -56,6 +56,18 @@ def test_results_failures_and_groups(server):
         assert result.name == "shop.double"
         result.forget()
         assert result.state == "PENDING"
+
+
+@pytest.mark.parametrize("namespace", ["celery", "shop"])
+def test_a_chord(server, namespace):
+    made, double, _, _ = application(server.address, namespace)
+
+    @made.task(name="shop.total")
+    def total(values):
+        return sum(values)
+
+    with made, start_worker(made, concurrency=4):
+        assert chord([double.s(number) for number in range(20)], total.s()).delay().get(timeout=WAIT_S) == 380
 
 
 def test_compressed_results(server):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernel.contracts import PluginContext
+from kernel.contracts import Deadline, PluginContext
 from kernel.errors import Code, DriverError
 from plugin_backend_mongo.address import address
 from plugin_backend_mongo.backend import MongoBackend
@@ -55,6 +55,23 @@ def test_capabilities_follow_the_url(url, several, streams):
     caps = MongoBackend(url, {}, PluginContext()).capabilities()
     assert (caps.cluster, caps.notify) == (several, streams)
     assert MongoBackend(url, {"change_streams": not streams}, PluginContext()).capabilities().notify is not streams
+
+
+@pytest.mark.parametrize(
+    ("namespace", "joins", "wanted"),
+    [("celery", None, False), ("celery", True, True), ("kernel", None, True), ("kernel", False, False)],
+)
+def test_chords_of_a_namespace_shared_with_celery_are_not_counted(namespace, joins, wanted):
+    backend = MongoBackend("mongodb://h", {"joins": joins}, PluginContext(namespace))
+    assert backend.capabilities().join is wanted
+    if not wanted:
+        for call in (
+            lambda: backend.join("j", "m", b"", 1, None, Deadline.after(1)),
+            lambda: backend.joined("j", None, Deadline.after(1)),
+        ):
+            with pytest.raises(DriverError) as caught:
+                call()
+            assert caught.value.code is Code.UNSUPPORTED
 
 
 @pytest.mark.parametrize(

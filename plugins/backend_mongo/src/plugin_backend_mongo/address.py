@@ -16,6 +16,11 @@ OPTIONS = {
     "change_streams": Option(
         (bool, type(None)), None, "be told of results by the server; None: when the URL names a replica set or is +srv"
     ),
+    "joins": Option(
+        (bool, type(None)),
+        None,
+        "count the members of chords; None: except in the namespace celery, where Celery's workers look for them",
+    ),
     "tls_ca": Option((str, type(None)), None, "file of certificates to trust; speaks TLS"),
     "tls_cert": Option((str, type(None)), None, "file of the client's certificate and key; speaks TLS"),
     "max_size": Option(int, 15 << 20, "bytes of the largest result that is stored; a document has 16 MiB"),
@@ -23,6 +28,9 @@ OPTIONS = {
 """Options of ``result_backend_transport_options``."""
 LARGEST = 15 << 20
 LOCAL = "mongodb://localhost"
+CELERY = "celery"
+"""The namespace shared with Celery. Its workers do not count the members of a chord on MongoDB (wire.md 11.4): where
+both run them, a count would wait for ever."""
 CONNECT_S = 5.0
 _FORBIDDEN = frozenset('/\\. "$*<>:|?\x00')
 """In the name of a database."""
@@ -39,6 +47,7 @@ class Address:
         selection_s: seconds to look for a server.
         several: whether the deployment may have several nodes.
         streams: whether to use change streams if the server has them.
+        joins: whether to count the members of chords.
         max_size: bytes of the largest result.
         secrets: texts that no message may have.
     """
@@ -49,6 +58,7 @@ class Address:
     selection_s: float
     several: bool
     streams: bool
+    joins: bool
     max_size: int
     secrets: tuple[str, ...] = field(repr=False, default=())
 
@@ -78,7 +88,7 @@ def address(url: str, options: Mapping[str, object], namespace: str) -> Address:
     if _FORBIDDEN.intersection(database):
         raise _invalid(url, f"names the database {database!r}, which cannot exist")
     several = parts.scheme != SCHEMES[0] or "," in parts.netloc or "replicaset" in given
-    streams = options.get("change_streams")
+    streams, joins = options.get("change_streams"), options.get("joins")
     selection_s = _selection_s(given, options)
     return Address(
         url=whole,
@@ -87,6 +97,7 @@ def address(url: str, options: Mapping[str, object], namespace: str) -> Address:
         selection_s=selection_s,
         several=several,
         streams=parts.scheme != SCHEMES[0] or "replicaset" in given if streams is None else bool(streams),
+        joins=namespace != CELERY if joins is None else bool(joins),
         max_size=_size(options),
         secrets=tuple({parts.password or "", unquote(parts.password or "")} - {""}),
     )

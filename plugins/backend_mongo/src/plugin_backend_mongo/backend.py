@@ -41,7 +41,7 @@ class MongoBackend(ResultBackend):
             autoexpire=True,
             notify=self._address.streams,
             counter=True,
-            join=True,
+            join=self._address.joins,
             cluster=self._address.several,
             limits=Limits(max_body=self._address.max_size, granularity_s=GRANULARITY_S),
         )
@@ -114,10 +114,12 @@ class MongoBackend(ResultBackend):
         self, key: str, member: str, payload: bytes, size: int, ttl_s: float | None, deadline: Deadline
     ) -> JoinState:
         """See :meth:`kernel.contracts.backend.ResultBackend.join`."""
+        self._check_joins()
         return self._joins.report(key, member, payload, size, ttl_s, deadline)
 
     def joined(self, key: str, ttl_s: float | None, deadline: Deadline) -> None:
         """See :meth:`kernel.contracts.backend.ResultBackend.joined`."""
+        self._check_joins()
         self._joins.finish(key, ttl_s, deadline)
 
     def save_group(self, group_id: str, structure: bytes, ttl_s: float | None, deadline: Deadline) -> None:
@@ -142,3 +144,7 @@ class MongoBackend(ResultBackend):
         check_text(group_id)
         with self._session.call("forgetting a group", deadline) as database:
             database[self._session.collection("groupmeta")].delete_one({"_id": group_id})
+
+    def _check_joins(self) -> None:
+        if not self._address.joins:
+            raise self.unsupported("join")
