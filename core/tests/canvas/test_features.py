@@ -260,6 +260,7 @@ class TestReplace:
 
     def test_eager_and_direct(self, proj):
         assert proj.becomes.apply((proj.add.s(1, 1) | proj.add.s(2),)).get() == 4
+        assert proj.becomes.apply((group(proj.add.s(1, 1), proj.add.s(2, 2)),)).get() == [2, 4]
         assert proj.becomes(proj.add.s(1, 1)) == 2
         with pytest.raises(TypeError, match="replace takes a signature"):
             proj.add.replace(5)

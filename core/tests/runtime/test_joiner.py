@@ -172,6 +172,37 @@ def test_a_body_that_is_a_member_tells_its_own_chord():
     assert bench.joins.done == ["outer-g", "g"]
 
 
+class Accumulate(Told):
+    name = "celery.accumulate"
+    task_options = TaskOptions("celery.accumulate")
+
+
+def test_a_list_that_something_waits_for_needs_no_message():
+    """A group at the end of a member: its list is stored and told to the outer chord, whatever queues are consumed."""
+    outer = {**BODY, "chord_size": 1}
+    place = {"task_id": "a", "chord": outer, "group_id": "outer", "group_index": 0, "link": {"task": "after"}}
+    body = {**BODY, "task": "celery.accumulate", "kwargs": {"index": 0}, "options": place}
+    bench = Bench({"celery.accumulate": Accumulate()})
+    bench.report(1, 2, body=body)
+    after, last = bench.sent
+    assert (after.task, after.args) == ("after", ([1, 2],))
+    assert (last.id, last.args) == ("b", ([[1, 2]],))
+    assert bench.stored == [("a", "SUCCESS")]
+    assert bench.joins.done == ["outer", "g"]
+
+
+def test_a_list_whose_callback_cannot_be_read_fails():
+    body = {
+        **BODY,
+        "task": "celery.accumulate",
+        "kwargs": {"index": 0},
+        "options": {"task_id": "a", "link": {"task": 5}},
+    }
+    bench = Bench({"celery.accumulate": Accumulate()})
+    bench.report(1, 2, body=body)
+    assert bench.stored == [("a", "FAILURE")]
+
+
 def test_members_in_the_form_of_their_header():
     members = [("a", "SUCCESS", 1), ("b", "SUCCESS", 2), ("c", "SUCCESS", 3)]
     leaf = [[[one, None], None] for one in "abc"]

@@ -28,6 +28,16 @@ def add(x, y):
     return x + y
 
 
+@app.task(name="shared.total")
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task(name="shared.same")
+def same(value):
+    return value
+
+
 @app.task(name="shared.visit")
 def visit(trail):
     """Add this side to a list: the steps of a chain show who ran them."""

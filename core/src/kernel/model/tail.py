@@ -115,6 +115,7 @@ def _upgrade(group: Node, tail: Tail) -> Node:
         body = task_node(ACCUMULATE, {"index": 0})
         if group["options"].get("task_id"):  # ids were given already: this one follows from the group's
             body["options"]["task_id"] = str(uuid5(NAMESPACE_OID, f"{group['options']['task_id']} accumulated"))
+        body["options"].update(_queue_of(group))  # where its members go somebody consumes
     moved = {key: group["options"][key] for key in _TAIL[:2] if group["options"].get(key)}  # of each member, still
     header = attach(group, read_tail(moved))
     options = {key: value for key, value in group["options"].items() if key not in _TAIL}
@@ -122,6 +123,19 @@ def _upgrade(group: Node, tail: Tail) -> Node:
         {**header, "options": {**options, "task_id": group["options"].get("task_id")}}, attach(body, tail)
     )
     return with_options(chord, outer_options(group))
+
+
+def _queue_of(node: Node) -> dict[str, Any]:
+    """The queue that the first task at the node's end is to go to, if it says so."""
+    match kind_of(node):
+        case Kind.CHAIN | Kind.GROUP:
+            parts = node["kwargs"]["tasks"]
+            place = -1 if kind_of(node) is Kind.CHAIN else 0
+            return _queue_of(parts[place]) if parts else {}
+        case Kind.CHORD:
+            return _queue_of(node["kwargs"]["body"])
+        case Kind.TASK:
+            return {"queue": node["options"]["queue"]} if node["options"].get("queue") else {}
 
 
 def _attach_task(node: Node, tail: Tail) -> Node:

@@ -17,10 +17,11 @@ from kernel.engine.attempt import Ports, RunnableTask, attempt
 from kernel.engine.message_parts import build_body
 from kernel.engine.plan import Run, Setting, plan
 from kernel.errors import NotRegistered
+from kernel.model import states
 from kernel.model.call import Call
 from kernel.model.context import Request
 from kernel.model.message import read_body
-from kernel.model.outcome import Failed, Outcome, Replaced
+from kernel.model.outcome import Failed, Outcome, Replaced, Succeeded
 from kernel.runtime.boot import Services
 from kernel.runtime.commit import Committer, Done
 from kernel.runtime.joins import LocalJoins
@@ -147,6 +148,9 @@ class _Kept:
         for record in records:
             if record.id not in self._run.outcomes:
                 meta = self._services.records.meta(record)
-                self._run.outcomes[record.id] = Failed(meta.result, meta.traceback or "")
+                succeeded = meta.status == states.SUCCESS
+                self._run.outcomes[record.id] = (
+                    Succeeded(meta.result) if succeeded else Failed(meta.result, meta.traceback or "")
+                )
         backend = self._services.backend if self._services.config.task_store_eager_result else None
         return [StoreResult()] * len(records) if backend is None else backend.store(records, mode, deadline)

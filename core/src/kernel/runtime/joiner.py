@@ -8,19 +8,20 @@ from typing import Any, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from kernel.contracts.backend import CLAIM_S, JoinState, Record, StoreMode
+from kernel.engine.attempt import RunnableTask
 from kernel.engine.errbacks import DirectErrback, errbacks_of
 from kernel.engine.falling import Fall, Membership, first_tasks
 from kernel.engine.following import launched
 from kernel.engine.parts import Part, fallen_parts, fallen_records
-from kernel.engine.plan import Setting
+from kernel.engine.plan import Run, Setting, plan
 from kernel.engine.retry import where_it_came_from
 from kernel.errors import ChordError, DriverError, InvalidTaskError, KernelError, OperationalError
 from kernel.model import states
 from kernel.model.call import Call
 from kernel.model.canvas import ResultForm
 from kernel.model.context import Request, Running, current
-from kernel.model.nodes import Node, read_node
-from kernel.model.outcome import Failed
+from kernel.model.nodes import ACCUMULATE, Node, read_node
+from kernel.model.outcome import Failed, Succeeded
 from kernel.model.signature import plain
 from kernel.runtime.joins import Joins
 
@@ -128,7 +129,12 @@ class Joiner:
         self.report([replace(part, place=replace(part.place, request=place.request)) for part in parts])
 
     def _begin(self, place: Membership, values: list[Any]) -> None:
-        following = launched([read_node(place.body)], (values,), self._request(place), place.key)
+        node = read_node(place.body)
+        accumulate = self._setting.tasks.get(ACCUMULATE)
+        if node["task"] == ACCUMULATE and node["kwargs"] == {"index": 0} and accumulate is not None:
+            self._end_with(node, accumulate, values, place)
+            return
+        following = launched([node], (values,), self._request(place), place.key)
         try:
             calls = self._joins.once(following.calls)
             self._services.publisher.publish([*self._joins.expect(following.joins), *calls])
@@ -136,6 +142,37 @@ class Joiner:
             if not _permanent(error):
                 raise
             self.fail(place, error)
+
+    def _end_with(self, node: Node, task: RunnableTask, values: list[Any], place: Membership) -> None:
+        """A body that is only there to give the list back ends here and now, without a message to a queue that perhaps
+        nobody consumes.
+        """
+        options, began = node["options"], self._request(place)
+        request = Request(
+            id=options.get("task_id"),
+            task=node["task"],
+            callbacks=listed(options.get("link")),
+            errbacks=listed(options.get("link_error")),
+            chain=listed(options.get("chain")),
+            chord=options.get("chord"),
+            group=options.get("group_id"),
+            group_index=options.get("group_index"),
+            ignore_result=bool(options.get("ignore_result")),
+            reply_to=options.get("reply_to"),
+            root_id=began.root_id,
+            parent_id=began.id,
+            called_directly=False,
+        )
+        now = time.time()
+        ended = plan(Succeeded(values), Run(task, request, now, now), self._setting)
+        if isinstance(ended.outcome, Failed):  # the list cannot be stored, or what follows cannot be read
+            self.fail(place, ChordError(f"The results of chord {place.key} cannot be used: {ended.outcome.error}"))
+            return
+        self._services.publisher.publish([*self._joins.expect(ended.joins), *self._joins.once(ended.calls)])
+        for problem in self._store.all([ended.record], ended.mode) if ended.record is not None else ():
+            if problem is not None and problem.retryable:
+                raise problem
+        self.report(ended.parts)
 
     def _errbacks(self, node: Node, began: Request, error: KernelError) -> None:
         for task in first_tasks(node):
@@ -145,7 +182,7 @@ class Joiner:
                 task=task["task"],
                 args=tuple(task["args"]),
                 kwargs=dict(task["kwargs"]),
-                errbacks=_listed(options.get("link_error")),
+                errbacks=listed(options.get("link_error")),
                 group=options.get("group_id"),
                 root_id=began.root_id,
                 parent_id=began.id,
@@ -212,7 +249,7 @@ def call_errbacks(errbacks: Sequence[DirectErrback], request: Request, error: Ba
             current.reset(token)
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     if not value:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
