@@ -148,3 +148,12 @@ def slow(path, seconds):
     note(path, pid=os.getpid())
     time.sleep(seconds)
     return SIDE
+
+
+@app.task(name="shared.hand_over", acks_late=True, reject_on_worker_lost=True)
+def hand_over(path, victim):
+    """Say who runs it; on the side of the victim, wait to be killed."""
+    note(path, pid=os.getpid())
+    if victim == SIDE:
+        time.sleep(60)
+    return SIDE
