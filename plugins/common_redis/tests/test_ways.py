@@ -9,7 +9,7 @@ from kernel.errors import Code, DriverError
 from kernel_conformance.provision import program
 from kernel_conformance.server import Server
 from kernel_conformance.servers.redis import RedisServer
-from plugin_common_redis import CODES, Connector, Mode, Script, key_prefix, parse
+from plugin_common_redis import CODES, Connector, Mode, Phone, Script, key_prefix, parse
 
 
 def soon(seconds=10.0):
@@ -166,3 +166,19 @@ def test_large_and_nested_replies(server):
     assert replies[3][b"proto"] == 3
     assert Script("return {1, 'a', {2, false}}").run(wire, [], [], soon()) == [1, b"a", [2, None]]
     wire.close()
+
+
+def test_a_call_that_was_interrupted_leaves_nothing_to_the_next(server):
+    """Its reply may still come; nobody must take it for another's."""
+    phone = Phone(Connector(parse(server.url)), soon())
+    wire = phone.wire(soon())
+    with pytest.raises(TimeoutError):
+        wire.ask(["BLPOP", "nothing", "5"], soon(0.05))
+    assert not wire.usable
+    again = phone.wire(soon())
+    assert again is not wire
+    assert again.ask(["PING"], soon()) == b"PONG"
+    assert phone.wire(soon()) is again
+    server.ask("CLIENT", "KILL", "TYPE", "normal")
+    assert phone.wire(soon()).ask(["PING"], soon()) == b"PONG"
+    phone.close()

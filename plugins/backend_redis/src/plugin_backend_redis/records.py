@@ -54,7 +54,7 @@ class Records:
         """See :meth:`kernel.contracts.ResultBackend.fetch`."""
         wanted = list(dict.fromkeys(one for one in ids if _is_text(one)))
         commands = self.reading(wanted)
-        values = [value for reply in wire.ask_all(commands, deadline) for value in _good(reply)]
+        values = [value for reply in wire.ask_all(commands, deadline) for value in good(reply)]
         found = {one: self.read(one, value) for one, value in zip(wanted, values, strict=True)}
         return [found.get(one) for one in ids]
 
@@ -71,7 +71,7 @@ class Records:
         """See :meth:`kernel.contracts.ResultBackend.forget`."""
         keys: list[Word] = [self._layout.task(one) for one in dict.fromkeys(ids) if _is_text(one)]
         commands = [["UNLINK", *keys[start : start + FETCH_CHUNK]] for start in range(0, len(keys), FETCH_CHUNK)]
-        return sum(_good(reply) for reply in wire.ask_all(commands, deadline))
+        return sum(good(reply) for reply in wire.ask_all(commands, deadline))
 
     def _document(self, record: Record) -> bytes:
         size = len(record.result or b"")
@@ -129,7 +129,8 @@ def _is_text(record_id: str) -> bool:
     return True
 
 
-def _good(reply: Any) -> Any:
+def good(reply: Any) -> Any:
+    """A reply, unless it is a refusal: that is raised."""
     if isinstance(reply, Exception):
         raise reply
     return reply

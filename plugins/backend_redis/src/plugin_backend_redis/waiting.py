@@ -1,14 +1,13 @@
 """Waiting for results: channels of tasks are heard, and tasks read once after that, so that none is missed."""
 
-import contextlib
 import select
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kernel.contracts import Deadline, Record
 from plugin_backend_redis.layout import Layout
-from plugin_backend_redis.records import Records
+from plugin_backend_redis.records import Records, good
 from plugin_common_redis import Wire, packed
 
 _KEPT: Final = 8
@@ -38,20 +37,13 @@ class Waiting:
         Raises:
             Exception: a native one when the connection breaks.
         """
-        waited = {self._layout.task(one): one for one in ids if one not in known}
-        with self._listening() as hold:
-            wire = hold(deadline)
-            wire.send(packed(["UNSUBSCRIBE"]) + packed(["SUBSCRIBE", *waited]), deadline)
-            values = wire.ask_all(self._records.reading(list(waited.values())), deadline)
-            for one, value in zip(waited.values(), [value for reply in values for value in reply], strict=True):
-                self._note(known, one, value)
-            self._drop_stale(wire)
-            self._hear(wire, waited, known)
-            while self._ready(known, ids) < need and not deadline.passed:
-                if _readable(wire, deadline):
-                    wire.read_push(deadline)
-                    self._hear(wire, waited, known)
-            wire.send(packed(["UNSUBSCRIBE"]), Deadline.after(1.0))
+        wire = self._take(deadline)
+        try:
+            self._wait(wire, known, ids, need, deadline)
+        except BaseException:
+            self._end(wire)
+            raise
+        self._give_back(wire)
 
     def close(self) -> None:
         """End every connection; a blocked wait ends with an error."""
@@ -64,28 +56,31 @@ class Waiting:
         for wire in self._forget():
             wire.abandon()
 
-    @contextlib.contextmanager
-    def _listening(self) -> Iterator[Callable[[Deadline], Wire]]:
-        """A connection for one wait, kept for another unless something goes wrong."""
-        held: list[Wire] = []
-
-        def hold(deadline: Deadline) -> Wire:
-            with self._lock:
-                found = self._idle.pop() if self._idle else None
-            wire = found or self._connect(deadline)
-            with self._lock:
-                self._busy.add(wire)
-            held.append(wire)
-            return wire
-
+    def _wait(self, wire: Wire, known: dict[str, Record], ids: Sequence[str], need: int, deadline: Deadline) -> None:
+        waited = {self._layout.task(one): one for one in ids if one not in known}
+        wire.send(packed(["UNSUBSCRIBE"]) + packed(["SUBSCRIBE", *waited]), deadline)
+        values = wire.ask_all(self._records.reading(list(waited.values())), deadline)
+        for one, value in zip(waited.values(), [value for reply in values for value in good(reply)], strict=True):
+            self._note(known, one, value)
+        self._drop_stale(wire)
+        self._hear(wire, waited, known)
+        while self._ready(known, ids) < need and not deadline.passed:
+            if _readable(wire, deadline):
+                wire.read_push(deadline)
+                self._hear(wire, waited, known)
         try:
-            yield hold
-        except BaseException:
-            for wire in held:
-                self._end(wire)
-            raise
-        for wire in held:
-            self._give_back(wire)
+            wire.send(packed(["UNSUBSCRIBE"]), Deadline.after(1.0))
+        except OSError:  # what was waited for is known all the same
+            wire.close()
+
+    def _take(self, deadline: Deadline) -> Wire:
+        """A connection for one wait; another one's, if it is idle."""
+        with self._lock:
+            found = self._idle.pop() if self._idle else None
+        wire = found if found is not None and found.usable else self._connect(deadline)
+        with self._lock:
+            self._busy.add(wire)
+        return wire
 
     def _give_back(self, wire: Wire) -> None:
         with self._lock:

@@ -6,10 +6,11 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from kernel.contracts import Consumer, Deadline, Delivery, Settle, SettleKind, SettleResult
 from kernel.contracts.broker import SETTLED
@@ -72,12 +73,14 @@ class RedisConsumer(Consumer):
         end = time.monotonic() + wait_s
         with self._receiving:
             while True:
-                found = self._attempt(lambda: self._take(max_n, watch=time.monotonic() < end))
-                left = end - time.monotonic()
-                if found or left <= 0 or self._woken or self.closed:
+                found: list[Delivery] = []
+                with self._guarded():
+                    found = self._take(max_n, watch=time.monotonic() < end)
+                if found or time.monotonic() >= end or self._woken or self.closed:
                     self._woken = False
                     return self._given(found)
-                self._attempt(lambda: self._wait(end))
+                with self._guarded():
+                    self._wait(end)
 
     def settle(self, actions: Sequence[Settle], deadline: Deadline) -> list[SettleResult]:
         """See :meth:`kernel.contracts.Consumer.settle`."""
@@ -130,13 +133,14 @@ class RedisConsumer(Consumer):
             with self._counter.lend("closing a consumer", deadline) as wire:
                 self._counter.ending.give_back(wire, held, deadline)
 
-    def _attempt(self, call: Callable[[], Any]) -> Any:
-        """Carry out one step of receiving; what goes wrong ends the connection."""
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """One step of receiving: what goes wrong ends the connection, and is no error once the consumer is closed."""
         try:
-            return call()
+            yield
         except Exception as error:
             if self.closed:
-                return []
+                return
             found = self._desk.natives.translate(error, f"receiving from {', '.join(self.queues)}")
             if found.code is not Code.NOT_FOUND:
                 self._reserver.drop()
@@ -236,7 +240,7 @@ class RedisConsumer(Consumer):
             found[self._reserver.wire.fileno()] = self._reserver.wire, self._reserver.heard
         for ear in self._ears:
             if ear.wire is not None:
-                found[ear.wire.fileno()] = ear.wire, lambda ear=ear: self._hear(ear)  # type: ignore[misc] # a default binds it
+                found[ear.wire.fileno()] = ear.wire, partial(self._hear, ear)
         return found
 
     def _hear(self, ear: Ear) -> None:

@@ -63,6 +63,7 @@ class Publishing:
         except Exception as error:
             if sent == 0 and len(rows) <= CHUNK:
                 raise
+            wire.close()  # nobody else may read what is still to come
             self._broke(error, rows[sent:], errors)
         return [PublishResult(errors[index]) if index in errors else PUBLISHED for index in range(len(items))]
 

@@ -117,6 +117,8 @@ class Reserver:
             wire.close()
 
     def _connected(self) -> Wire:
+        if self.wire is not None and not self.wire.usable:
+            self.drop()
         if self.wire is None:
             deadline = self._deadline()
             wire = self._desk.connector.connect(deadline)

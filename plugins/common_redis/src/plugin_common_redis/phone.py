@@ -24,7 +24,7 @@ class Phone:
 
     def wire(self, deadline: Deadline) -> Wire:
         """The connection, made anew if it has ended."""
-        if self._poll.poll(0):
+        if not self._wire.usable or self._poll.poll(0):
             self._wire.close()
             self._wire = self._connector.connect(deadline)
             self._watch()

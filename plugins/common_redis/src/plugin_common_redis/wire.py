@@ -43,13 +43,18 @@ class Wire:
 
     Attributes:
         pushes: frames the server sent on its own account, oldest first.
+        usable: whether it is open, and nothing is owed on it: a call that was interrupted leaves replies behind that
+            the next one would take for its own.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._data = bytearray()
         self._at = 0
-        self._limit: Callable[[], float] = lambda: _SHORTEST_S
+        self._deadline = Deadline(0.0)
+        self._idle_s: float | None = None
+        self._owed = 0
+        self._open = True
         self.pushes: deque[list[Any]] = deque()
 
     def ask(self, words: Sequence[Word], deadline: Deadline) -> Any:
@@ -75,8 +80,9 @@ class Wire:
         Raises:
             OSError: as for :meth:`ask`.
         """
+        self._owed += len(commands)
         self.send(b"".join(map(packed, commands)), deadline)
-        self._limit = deadline.left if idle_s is None else lambda: idle_s
+        self._deadline, self._idle_s = deadline, idle_s
         return [self._reply() for _ in commands]
 
     def ask_packed(self, command: bytes, deadline: Deadline) -> Any:
@@ -85,14 +91,20 @@ class Wire:
         Raises:
             OSError: as for :meth:`ask`.
         """
+        self._owed += 1
         self.send(command, deadline)
-        self._limit = deadline.left
+        self._deadline, self._idle_s = deadline, None
         return self._reply()
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Write, without waiting for a reply."""
         self._socket.settimeout(max(_SHORTEST_S, deadline.left()))
         self._socket.sendall(data)
+
+    @property
+    def usable(self) -> bool:
+        """See the class."""
+        return self._open and not self._owed
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -104,7 +116,7 @@ class Wire:
 
     def read_push(self, deadline: Deadline) -> None:
         """Read one frame that was pushed, into :attr:`pushes`."""
-        self._limit = deadline.left
+        self._deadline, self._idle_s = deadline, None
         value = self._value()
         if not isinstance(value, _Push):
             raise ConnectionError(f"a reply nobody asked for: {value!r:.80}")
@@ -119,6 +131,7 @@ class Wire:
 
     def abandon(self) -> None:
         """Forget the connection without a word to the server, for a forked child."""
+        self._open = False
         with contextlib.suppress(OSError):
             self._socket.close()
 
@@ -131,6 +144,7 @@ class Wire:
             if not isinstance(value, _Push):
                 break
             self.pushes.append(value.items)
+        self._owed -= 1
         self._forget_read()
         return value
 
@@ -181,7 +195,8 @@ class Wire:
         return value
 
     def _fill(self) -> None:
-        self._socket.settimeout(max(_SHORTEST_S, self._limit()))
+        left = self._deadline.left() if self._idle_s is None else self._idle_s
+        self._socket.settimeout(max(_SHORTEST_S, left))
         data = self._socket.recv(CHUNK)
         if not data:
             raise ConnectionResetError("the server closed the connection")
