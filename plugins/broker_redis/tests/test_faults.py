@@ -164,3 +164,62 @@ def test_options_out_of_range(options):
         RedisBroker("redis://", options, PluginContext())
     assert caught.value.code is Code.INVALID
     assert caught.value.cure
+
+
+def test_a_full_server_can_be_drained(site):
+    broker = site.broker()
+    broker.declare([QueueSpec("q", dead_letter="dead")], soon())
+    broker.publish([message(n) for n in range(3)], soon())
+    consumer = broker.consumer(["q"], 0)
+    site.ask("CONFIG", "SET", "maxmemory", "1")
+    try:
+        one, two, three = consumer.receive(10, 5)
+        actions = [Settle(one, SettleKind.ACK), Settle(two, SettleKind.RELEASE), Settle(three, SettleKind.REJECT)]
+        assert [result.error for result in consumer.settle(actions, soon())] == [None] * 3
+        [again] = consumer.receive(10, 5)
+        assert again.message.id == two.message.id
+    finally:
+        site.ask("CONFIG", "SET", "maxmemory", "0")
+    assert site.ask("LLEN", "dead") == "1"
+
+
+def test_a_key_of_a_wrong_type_loses_nothing(site):
+    """A script that stops in the middle undoes nothing: what it took out must stand elsewhere by then."""
+    broker = site.broker()
+    broker.declare([QueueSpec("q", dead_letter="dead")], soon())
+    broker.publish([message(n) for n in range(3)], soon())
+    consumer = broker.consumer(["q"], 0)
+    site.ask("SET", "unacked_index", "a string")
+    with pytest.raises(DriverError) as caught:
+        consumer.receive(10, 0.5)
+    assert caught.value.code is Code.CONFLICT
+    assert site.ask("LLEN", "q") == "3"
+    site.ask("DEL", "unacked_index")
+    site.ask("DEL", "unacked")
+    found = consumer.receive(10, 5)
+    assert len(found) == 3
+    site.ask("SET", "dead", "a string")
+    with pytest.raises(DriverError):
+        consumer.settle([Settle(found[0], SettleKind.REJECT, reason="r")], soon())
+    assert site.ask("HLEN", "unacked") == "3"
+    site.ask("DEL", "dead")
+    assert consumer.settle([Settle(found[0], SettleKind.REJECT, reason="r")], soon())[0].ok
+    assert site.ask("LLEN", "dead") == "1"
+
+
+def test_what_was_reserved_before_an_error_is_given_out_after_it(site, monkeypatch):
+    broker = site.broker()
+    broker.declare([QueueSpec("q")], soon())
+    broker.publish([message(n) for n in range(3)], soon())
+    consumer = broker.consumer(["q"], 0)
+    fit = consumer._reserver._fit
+
+    def fail(wire):
+        monkeypatch.setattr(consumer._reserver, "_fit", fit)
+        raise ConnectionResetError("after the reservation")
+
+    monkeypatch.setattr(consumer._reserver, "_fit", fail)
+    with pytest.raises(DriverError):
+        consumer.receive(3, 1)
+    assert [one.message.id for one in consumer.receive(2, 5)] == ["m0", "m1"]
+    assert [one.message.id for one in consumer.receive(2, 5)] == ["m2"]

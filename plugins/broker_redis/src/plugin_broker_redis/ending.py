@@ -49,9 +49,11 @@ class Entries:
     def run(self, wire: Wire, deadline: Deadline) -> list[bool]:
         """Carry them out, in order; whether each entry was still there."""
         found: list[bool] = []
-        for start in range(0, len(self._rows), CHUNK):
+        while len(found) < len(self._rows):
             args: list[Word] = [self._desk.visibility_s]
-            for row in self._rows[start : start + CHUNK]:
+            for number, row in enumerate(self._rows[len(found) :]):
+                if number >= CHUNK and row[0] != "N":  # which belongs to the row before it
+                    break
                 args += row
             found += [held == 1 for held in SETTLE.run(wire, self._keys, args, deadline)]
         return found

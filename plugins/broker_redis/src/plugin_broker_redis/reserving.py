@@ -17,7 +17,7 @@ from plugin_broker_redis.ending import Ending, Entries
 from plugin_broker_redis.names import reserved_stem, reserved_tag
 from plugin_broker_redis.queues import Facts, Queues
 from plugin_broker_redis.scripts import RESERVE
-from plugin_common_redis import ReplyError, Wire, Word
+from plugin_common_redis import ReplyError, UnknownScript, Wire, Word
 
 MOST: Final = 1000
 """Messages that one script takes: others wait meanwhile."""
@@ -72,6 +72,7 @@ class Reserver:
         self._tracking = False
         self._pause = _FIRST_PAUSE_S
         self._doubt: _Doubt | None = None
+        self._found: list[Taken] = []  # reserved, and not given out yet: an error in between does not forget them
         self._restored_at = 0.0
         self._kept_at = 0.0
 
@@ -85,16 +86,19 @@ class Reserver:
         if not self._wanted:
             return []
         wire = self._connected()
-        found = self._recovered(wire) if self._doubt is not None else []
-        found += self._reserved(wire, room - len(found), watch=watch)
-        if self.look_s <= 0 and (len(found) < room or time.monotonic() >= self._restored_at + RESTORE_S):
+        if self._doubt is not None:
+            self._found += self._recovered(wire)
+        self._fill(wire, room, watch=watch)
+        if self.look_s <= 0 and (len(self._found) < room or time.monotonic() >= self._restored_at + RESTORE_S):
             self._restored_at = time.monotonic()
-            if self._ending.restore(wire, self._deadline()) and len(found) < room:
-                found += self._reserved(wire, room - len(found), watch=watch)
+            if self._ending.restore(wire, self._deadline()):
+                self._fill(wire, room, watch=watch)
             self.look_s = max(self.look_s, _LONGEST_PAUSE_S)
-        if found:
+        self._fit(wire)
+        given, self._found = self._found[:room], self._found[room:]
+        if given:
             self._pause = _FIRST_PAUSE_S
-        return self._fit(wire, found)
+        return given
 
     def rest_s(self) -> float:
         """How long to wait, when nothing was there, before looking again."""
@@ -143,10 +147,12 @@ class Reserver:
             self._queues.keep(wire, self._facts, self._deadline())
             self._kept_at = time.monotonic() + UPKEEP_S
 
+    def _fill(self, wire: Wire, room: int, *, watch: bool) -> None:
+        if len(self._found) < room:
+            self._found += self._reserved(wire, room - len(self._found), watch=watch)
+
     def _reserved(self, wire: Wire, room: int, *, watch: bool) -> list[Taken]:
         room = min(room, MOST)
-        if room <= 0:
-            return []
         self._calls += 1
         turn = self._calls % len(self._facts)
         facts = self._facts[turn:] + self._facts[:turn]
@@ -159,8 +165,10 @@ class Reserver:
             commands.append(["EXISTS", *lists])
         replies = wire.ask_all(commands, self._deadline(), self._desk.patience_s)
         answer = replies[0]
-        if isinstance(answer, ReplyError):
+        if isinstance(answer, UnknownScript):
             answer = RESERVE.run(wire, keys, args, self._deadline(), self._desk.patience_s)
+        if isinstance(answer, ReplyError):
+            raise answer  # it may have taken some before it stopped: the doubt remains
         self._doubt = None
         wire.pushes.clear()  # of changes before we looked
         if answer[0]:
@@ -214,12 +222,12 @@ class Reserver:
         self._doubt = None
         return found
 
-    def _fit(self, wire: Wire, found: list[Taken]) -> list[Taken]:
-        """Those that may be delivered; others go to the dead letter. What is no envelope is put into one."""
+    def _fit(self, wire: Wire) -> None:
+        """Keep those that may be delivered; others go to the dead letter. What is no envelope is put into one."""
         entries = Entries(self._desk)
         now = self._desk.clock()
         kept = []
-        for one in found:
+        for one in self._found:
             reason = _unfit(one, now)
             if reason:
                 self._ending.bury(wire, entries, one.tag, reason, one.raw, self._deadline())
@@ -230,7 +238,7 @@ class Reserver:
             kept.append(one)
         if len(entries):
             entries.run(wire, self._deadline())
-        return kept
+        self._found = kept
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._desk.patience_s)

@@ -1,14 +1,20 @@
 """What happens inside the server, one atomic step each. KEYS and ARGV are named where a script is called.
 
-Times come from the server's own clock. A delivery is an entry in ``unacked`` and ``unacked_index`` whose score is the
-end of its lease less the visibility timeout, so that a Celery worker of the same settings restores it at that moment,
-too; a message with a delay is such an entry that nobody holds.
+Nothing is taken out before it stands where it goes: an error in the middle of a script, such as a key of a wrong type,
+stops it and undoes nothing. Times come from the server's own clock.
+
+A delivery is an entry in ``unacked`` and ``unacked_index`` whose score is the end of its lease less the visibility
+timeout, so that a Celery worker of the same settings restores it at that moment, too; a message with a delay is such an
+entry that nobody holds.
 """
 
 from typing import Final
 
 from plugin_common_redis import Script
 
+_DIRTY: Final = "redis.call('ZREM', KEYS[{}], '')\n"
+"""A write that does nothing and needs no memory. After the first write of a script the server refuses none, so that
+what empties lists goes on when its memory is full."""
 _NOW: Final = "local time = redis.call('TIME')\nlocal now = time[1] + time[2] / 1000000\n"
 
 PUBLISH: Final = Script(
@@ -55,6 +61,7 @@ properties and whether each message was taken."""
 
 RESERVE: Final = Script(
     _NOW
+    + _DIRTY.format(3)
     + """
 local room, vt, count, at = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4]), 5
 local names, leases, endings = {}, {}, {}
@@ -70,18 +77,21 @@ local found, taken = {0, -1}, 0
 for i = 4, #KEYS do
   if taken >= room then break end
   local queue = tonumber(ARGV[at + i - 4])
-  local got = redis.call('RPOP', KEYS[i], room - taken)
-  if got then
-    local kept, scored = {}, {}
-    for j = 1, #got do
+  local there = redis.call('LRANGE', KEYS[i], taken - room, -1)
+  local count = #there
+  if count > 0 then
+    local got, kept, scored = {}, {}, {}
+    for j = 1, count do
       taken = taken + 1
+      got[j] = there[count + 1 - j]
       local tag = ARGV[2] .. string.format('%05d', taken) .. '\\6\\22' .. names[queue]
       kept[2 * j - 1], kept[2 * j] = tag, '[' .. got[j] .. endings[queue]
       scored[2 * j - 1], scored[2 * j] = now + leases[queue] - vt, tag
     end
-    found[#found + 1], found[#found + 2] = queue, got
     redis.call('HSET', KEYS[2], unpack(kept))
     redis.call('ZADD', KEYS[3], unpack(scored))
+    redis.call('LTRIM', KEYS[i], 0, -count - 1)
+    found[#found + 1], found[#found + 2] = queue, got
   end
 end
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
@@ -107,38 +117,39 @@ oldest first, and what they stand for."""
 
 SETTLE: Final = Script(
     _NOW
+    + _DIRTY.format(2)
     + """
 local vt, found = tonumber(ARGV[1]), {}
 local function drop(tag)
-  local held = redis.call('HDEL', KEYS[1], tag)
-  if held == 1 then redis.call('ZREM', KEYS[2], tag) end
-  return held
+  redis.call('HDEL', KEYS[1], tag)
+  redis.call('ZREM', KEYS[2], tag)
 end
 for i = 2, #ARGV, 5 do
   local verb, tag, a, b, payload = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local held = 0
+  local held = redis.call('HEXISTS', KEYS[1], tag)
   if verb == 'A' then
-    held = drop(tag)
+    if held == 1 then drop(tag) end
   elseif verb == 'M' or verb == 'T' then
     local score = verb == 'T' and redis.call('ZSCORE', KEYS[2], tag)
-    if verb == 'M' or (score and tonumber(score) <= now - vt) then held = drop(tag) end
-    if held == 1 then redis.call(a, KEYS[tonumber(b)], payload) end
+    if verb == 'T' and not (score and tonumber(score) <= now - vt) then held = 0 end
+    if held == 1 then
+      redis.call(a, KEYS[tonumber(b)], payload)
+      drop(tag)
+    end
   elseif verb == 'N' then
     held = found[#found]
     if held == 1 then redis.call(a, KEYS[tonumber(b)], payload) end
   elseif verb == 'D' then
-    held = drop(tag)
     if held == 1 then
       redis.call('HSET', KEYS[1], a, payload)
       redis.call('ZADD', KEYS[2], now + b - vt, a)
+      drop(tag)
     end
   elseif verb == 'E' then
-    held = redis.call('HEXISTS', KEYS[1], tag)
     if held == 1 then redis.call('ZADD', KEYS[2], now + a - vt, tag) end
   elseif verb == 'W' then
-    held = redis.call('HEXISTS', KEYS[1], tag)
     if held == 1 then redis.call('HSET', KEYS[1], tag, payload) end
-  elseif verb == 'X' and redis.call('HEXISTS', KEYS[1], tag) == 0 then
+  elseif verb == 'X' and held == 0 then
     held = redis.call('ZREM', KEYS[2], tag)
   end
   found[#found + 1] = held

@@ -2,7 +2,7 @@
 
 from plugin_common_redis.address import SCHEMES, Address, Mode, parse
 from plugin_common_redis.connect import Connector
-from plugin_common_redis.errors import CODES, ReplyError
+from plugin_common_redis.errors import CODES, ReplyError, UnknownScript
 from plugin_common_redis.keys import key_prefix
 from plugin_common_redis.phone import Phone
 from plugin_common_redis.script import Script
@@ -17,6 +17,7 @@ __all__ = [
     "Phone",
     "ReplyError",
     "Script",
+    "UnknownScript",
     "Wire",
     "Word",
     "key_prefix",
