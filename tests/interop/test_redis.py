@@ -191,10 +191,12 @@ def test_a_worker_killed_in_the_middle(alone: Fleet, notes: Notes, first: Side) 
     else:
         oldest = float(alone.ask("ZRANGE", "unacked_index", 0, 0, "WITHSCORES").split()[1])
         until(lambda: float(alone.ask("TIME").split()[0]) > oldest + VISIBILITY_S + 1, what="the end of its time")
-    alone.worker(other(first), "risky", "heir")
+    heir = alone.worker(other(first), "risky", "heir")
 
     assert [line["side"] for line in notes.wait(2, 60)] == [first, other(first)]
     until(lambda: "true" in alone.ask("HVALS", "unacked").partition("redelivered")[2][:8], what="the mark")
+    heir.process.kill()  # politely, it would wait for the end of its hour
+    os.kill(notes.lines()[1]["pid"], signal.SIGKILL)
 
 
 def test_a_delay_reaches_a_celery_worker_when_no_kernel_is_left(alone: Fleet, notes: Notes) -> None:
