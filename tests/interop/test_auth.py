@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from kernel.engine.codec import Codec
 from kernel.errors import DecodeError
 from kernel.runtime.boot import build_services
 from kernel_conformance import provision
+from kernel_conformance.servers.rabbitmq import RabbitMQ
 
-REQUIREMENTS = Path(__file__).parents[2] / "requirements/interop.txt"
+from .conftest import REQUIREMENTS, add_vhost
+from .sides import QUEUES, Client, Side, Site, Worker, bins
+
 BODY = [
     [1, "zwölf", None, 2.5],
     {"user": {"id": 7}},
@@ -182,3 +186,31 @@ def test_limits_hold_inside_as_well(folder: Path) -> None:
     assert serializer.loads(message, DecodeLimits()) == deep
     with pytest.raises(DecodeError):
         serializer.loads(message, DecodeLimits(max_depth=100))
+
+
+@pytest.fixture(scope="module")
+def signed(folder: Path, rabbit: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site where nothing is taken that is not signed; each side would have a key of its own, here both have one."""
+    config = {
+        "broker_url": add_vhost(rabbit, "signed"),
+        "result_backend": "rpc://",
+        "task_serializer": "auth",
+        "result_serializer": "auth",
+        "accept_content": ["auth"],
+        "security_key": str(folder / "ours.key"),
+        "security_certificate": str(folder / "ours.crt"),
+        "security_cert_store": str(folder / "*.crt"),
+    }
+    return Site(tmp_path_factory.mktemp("signed"), bins(provision.venv("interop", REQUIREMENTS)), config)
+
+
+@pytest.mark.parametrize("worker", ["celery", "kernel"])
+def test_tasks_and_results_travel_signed(signed: Site, worker: Side) -> None:
+    with ExitStack() as stack:
+        stack.callback(Worker(worker, signed).stop)
+        client = Client("kernel" if worker == "celery" else "celery", signed)
+        stack.callback(client.stop)
+        body = {"text": "Größe", "numbers": [1, 2.5, None]}
+        assert client.value(client.send("shared.echo", body, queue=QUEUES[worker])) == {"args": [body], "kwargs": {}}
+        error = client.error(client.send("shared.fail", "builtin", queue=QUEUES[worker]))
+        assert (error["builtin"], error["args"]) == (True, ["not this", 7])

@@ -8,7 +8,7 @@ import sys
 import traceback
 
 import interop_errors
-from interop_app import app, chain, group, signature
+from interop_app import app, chain, chord, group, signature
 
 
 class Client:
@@ -64,6 +64,53 @@ class Client:
     def known(self, task_id):
         """The state of a task as far as it is known, without waiting."""
         return self.results[task_id].state
+
+    def stored(self, task_id):
+        """What is stored of a task that anybody may have sent, read by its id alone."""
+        result = app.AsyncResult(task_id)
+        found = result.result
+        fields = ("name", "args", "kwargs", "retries", "queue", "worker", "traceback", "state")
+        return {
+            **{field: getattr(result, field) for field in fields},
+            "result": described(found) if isinstance(found, BaseException) else found,
+            "done": result.date_done is not None,
+            "exists": result.exists(),
+        }
+
+    def wait(self, task_id, timeout=30):
+        """The value of a task that anybody may have sent; its exception is raised."""
+        return app.AsyncResult(task_id).get(timeout=timeout, interval=0.05)
+
+    def forget(self, task_id):
+        """Remove what is stored."""
+        app.AsyncResult(task_id).forget()
+
+    def chord(self, members, body):
+        """Call the members beside each other, and the body with their values; the id of the body."""
+        result = chord([signature(member) for member in members])(signature(body))
+        self.results[result.id] = result
+        return result.id
+
+    def save_group(self, members):
+        """Call the members beside each other and save which they are; the id of the group."""
+        found = group([signature(member) for member in members]).apply_async()
+        found.save()
+        return found.id
+
+    def restore_group(self, group_id, timeout=30):
+        """The values of a group that anybody may have saved, in order; None when none is saved under that id."""
+        found = app.GroupResult.restore(group_id)
+        if isinstance(found, list):  # what Celery restores from MongoDB, where it keeps the ids only
+            return [group_id, [one.get(timeout=timeout) for one in found]]
+        return None if found is None else [found.id, found.get(timeout=timeout)]
+
+    def delete_group(self, group_id):
+        """Forget which results belong to a group."""
+        found = app.GroupResult.restore(group_id)
+        if isinstance(found, list):
+            app.backend.delete_group(group_id)
+        else:
+            found.delete()
 
     def raw(self, queue, body, headers, properties):
         """Publish any bytes, past all that the library would say to them; Celery's side only."""

@@ -10,7 +10,7 @@ SIDE = os.environ["INTEROP_SIDE"]
 CONFIG = json.loads(os.environ["INTEROP_CONFIG"])
 
 if SIDE == "celery":
-    from celery import Celery, chain, group, signature
+    from celery import Celery, chain, chord, group, signature
     from kombu import Exchange, Queue
 
     if "task_queues" in CONFIG:
@@ -26,8 +26,11 @@ if SIDE == "celery":
     app = Celery("interop", broker=CONFIG.pop("broker_url"), backend=CONFIG.pop("result_backend"))
     app.conf.update(CONFIG)
 else:
-    from kernel import Kernel, chain, group, signature
+    from kernel import Kernel, chain, chord, group, signature
 
     app = Kernel("interop", namespace="celery", plugins=["compression.brotli", "compression.zstd"], **CONFIG)
 
-__all__ = ["SIDE", "app", "chain", "group", "signature"]
+if "security_key" in CONFIG:
+    app.setup_security()
+
+__all__ = ["SIDE", "app", "chain", "chord", "group", "signature"]

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from importlib import import_module
+from pathlib import Path
 
 from interop_app import SIDE, app
 from interop_errors import Overdrawn
@@ -128,6 +129,15 @@ def progress(self, steps):
     for step in range(steps):
         self.update_state(state="PROGRESS", meta={"step": step, "of": steps})
     return steps
+
+
+@app.task(name="shared.hold", bind=True)
+def hold(self, state, meta, path):
+    """Store a state of its own, and stay in it until a file is there."""
+    self.update_state(state=state, meta=meta)
+    while not Path(path).exists():
+        time.sleep(0.05)
+    return meta
 
 
 @app.task(name="shared.failed", bind=True)

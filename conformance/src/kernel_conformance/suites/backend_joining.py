@@ -65,9 +65,10 @@ class BackendJoining(BackendSuite):
     @case("BKD-045", needs=("join",))
     def announced(self) -> None:
         """``expect`` counts nobody, may be repeated, and changes nothing of a join that has begun or is done; a join
-        nobody announced works as well.
+        nobody announced works as well, and one whose size nobody knows (0) is not won.
 
-        Broken by: an announcement that begins the join anew: a message sent twice loses members.
+        Broken by: an announcement that begins the join anew: a message sent twice loses members; a join of unknown
+        size that is won by its first member.
         """
         backend = self.backend
         for _ in range(2):
@@ -82,6 +83,10 @@ class BackendJoining(BackendSuite):
         assert self._report(backend, "b").done, "the announcement began a join anew that was done"
         state = backend.join("unannounced", "a", b"", 1, 600, self.soon())
         assert state.won, "a join that was not announced cannot be won"
+        for member in ("a", "b", "a"):
+            state = backend.join("unknown", member, b"", 0, 600, self.soon())
+            assert not state.won, f"a join of unknown size was won: {state}"
+            assert not state.done, f"a join of unknown size is done: {state}"
 
     @case("BKD-046")
     def groups(self) -> None:

@@ -132,7 +132,7 @@ class Joins:
             self._shelf.values.drop(item, deadline)
 
     def _state(self, index: Index, deadline: Deadline) -> JoinState:
-        if index.count < index.size or not self._claim(index, deadline):
+        if not 0 < index.size <= index.count or not self._claim(index, deadline):
             return JoinState(index.count, index.size, won=False)
         items = self._shelf.fleet.values(self._places(index), WHAT, deadline)
         found = self._shelf.values.whole(items, deadline)
