@@ -16,7 +16,7 @@ from kernel_conformance import provision
 from kernel_conformance.servers.redis import RedisServer
 
 from .conftest import REQUIREMENTS, Notes, until
-from .sides import PROGRAMS, QUEUES, Client, Side, Site, Worker, bins
+from .sides import PROGRAMS, QUEUES, Client, Side, Site, Worker, bins, end
 
 VISIBILITY_S = 5
 """Seconds after which either side restores what the other holds; in a real fleet an hour."""
@@ -222,6 +222,20 @@ def test_purging_what_the_other_sent(alone: Fleet, purger: Side) -> None:
     process = alone.site.start(purger, "purge", words)
     assert process.wait(60) == 0, alone.site.logs()
     assert alone.ask("KEYS", "full*") == ""
+
+
+def test_celerys_monitor_hears_our_worker(alone: Fleet) -> None:
+    """Events travel on the channels that Celery's receivers listen to (wire.md 7.4, 13)."""
+    words = ["celery", "-A", "interop_tasks", "events", "--dump"]
+    alone.stack.callback(end, alone.site.start("celery", "monitor", words))
+    alone.worker("kernel", "", "", "-c", "1", "-E")
+    log = alone.site.folder / "monitor.log"
+    until(lambda: "kernel-worker@interop" in log.read_text(), 60, "a heartbeat of our worker")
+    client = alone.clients["celery"]
+    task_id = client.send("shared.add", 1, 2, queue=QUEUES["kernel"])
+    assert client.value(task_id) == 3
+    for kind in ("received", "started", "succeeded"):
+        until(lambda kind=kind: f"task {kind}" in log.read_text() and task_id in log.read_text(), 30, f"task-{kind}")  # type: ignore[misc] # bound at once
 
 
 HEADERS = {"task": "shared.whoami", "id": "bad"}
