@@ -164,6 +164,12 @@ def test_a_chord_without_a_result_backend_is_refused(make_app):
         chord([tasks.add.s(1, 1)])(tasks.total.s())
 
 
+def test_results_by_message_cannot_be_collected_by_a_worker(make_app):
+    tasks = Tasks(make_app(backend="rpc://"))
+    with pytest.raises(NotImplementedError, match="by rpc:// they go to the caller"):
+        chord([tasks.add.s(1, 1)])(tasks.total.s())
+
+
 def test_a_body_that_cannot_be_sent_fails(tasks, working):
     working(tasks.app)
     body = tasks.total.signature(serializer="nobody")
