@@ -28,7 +28,7 @@ from plugin_broker_amqp import failures, native
 from plugin_broker_amqp.address import Address, addresses
 from plugin_broker_amqp.consumer import AmqpConsumer
 from plugin_broker_amqp.desk import Desk
-from plugin_broker_amqp.envelope import Envelopes, Marks
+from plugin_broker_amqp.envelope import UNMARKED, Envelopes, Marks
 from plugin_broker_amqp.intake import Intake
 from plugin_broker_amqp.ladder import Ladder
 from plugin_broker_amqp.options import Options
@@ -176,7 +176,7 @@ class AmqpBroker(Broker):
     def publish(self, items: Sequence[Outgoing], deadline: Deadline) -> list[PublishResult]:
         """See :meth:`kernel.contracts.Broker.publish`."""
         self._check_open()
-        errors = self._send([(item, Marks()) for item in items], deadline)
+        errors = self._send([(item, UNMARKED) for item in items], deadline)
         return [PUBLISHED if error is None else PublishResult(error) for error in errors]
 
     def consumer(self, queues: Sequence[str], prefetch: int) -> Consumer:

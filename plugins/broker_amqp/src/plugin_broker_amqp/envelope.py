@@ -46,7 +46,7 @@ class Marks:
     dead_queue: str | None = None
 
 
-_UNMARKED: Final = Marks()
+UNMARKED: Final = Marks()
 _NOTHING_SAID: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -70,7 +70,7 @@ class Envelopes:
     celery: bool
     namespace: str
 
-    def seal(self, item: Outgoing, wire_key: str, marks: Marks = _UNMARKED, *, to_exchange: bool = False) -> Properties:
+    def seal(self, item: Outgoing, wire_key: str, marks: Marks = UNMARKED, *, to_exchange: bool = False) -> Properties:
         """The properties of a message that is published with ``wire_key``.
 
         Raises:
@@ -97,6 +97,7 @@ class Envelopes:
             reply_to=item.reply_to,
             expiration=None if item.ttl_s is None or marks.expires is not None else str(round(item.ttl_s * 1000)),
             message_id=None if item.headers.get("id") == item.id else item.id,
+            rest=bool(natives),
             **natives,
         )
 
@@ -104,7 +105,7 @@ class Envelopes:
         """What a delivery brought from ``queue``; whatever another client wrote, there is a message."""
         headers = properties.headers or {}
         said: Mapping[str, Any] = _NOTHING_SAID
-        marks, returns = _UNMARKED, 0
+        marks, returns = UNMARKED, 0
         if not _RESERVED.isdisjoint(headers):
             found = headers.get(MARKS)
             said = found if isinstance(found, dict) else {}
@@ -137,12 +138,11 @@ class Envelopes:
             said["key"] = item.routing_key
         if item.exchange and not to_exchange:
             said["exchange"] = item.exchange
-        custom = (
-            {name: value for name, value in item.properties.items() if name not in NATIVE} if item.properties else {}
-        )
+        given = item.properties
+        custom = {name: value for name, value in given.items() if name not in NATIVE} if given else given
         if custom:
             said["properties"] = custom
-        if marks is not _UNMARKED:
+        if marks is not UNMARKED:
             facts = {name: getattr(marks, name) for name in ("attempts", "expires", "dead_reason", "dead_queue")}
             said |= {name: value for name, value in facts.items() if value}
         return said

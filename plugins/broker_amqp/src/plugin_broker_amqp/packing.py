@@ -12,7 +12,7 @@ from kernel.model.topology import QueueSpec
 from plugin_broker_amqp.desk import Desk
 from plugin_broker_amqp.envelope import Envelopes, Marks
 from plugin_broker_amqp.ladder import Ladder
-from plugin_broker_amqp.properties import identity_of, pack_header
+from plugin_broker_amqp.properties import pack_header
 from plugin_broker_amqp.publisher import Parcel
 from plugin_broker_amqp.specs import Specs
 from plugin_broker_amqp.tables import BadTable
@@ -101,7 +101,7 @@ class Packing:
                 f"Message {item.id!r} has {len(header)} bytes of headers; the limit is {MOST_HEADER}",
                 cure="Put them into the body.",
             )
-        return Parcel(exchange, key, bool(item.queue), header, item.body, identity_of(properties))
+        return Parcel(exchange, key, bool(item.queue), header, item.body, item.id)
 
     def _refused(self, item: Outgoing) -> DriverError | None:
         if item.delay_s is not None and not item.queue:

@@ -15,13 +15,17 @@ _KINDS: Final = {"headers": _TABLE, "delivery_mode": _OCTET, "priority": _OCTET,
 _STAMP: Final = Struct(">Q")
 _SHORTS: Final[dict[str, bytes]] = {}
 _MOST_SHORTS: Final = 100
+_BRIEF: Final = 10
+_HEADERS: Final = 0x2000
+_MODES: Final[dict[tuple[int | None, int | None], tuple[int, bytes]]] = {}
 
 
 @dataclass(slots=True)
 class Properties:
     """In the order of the wire; None is absent. ``expiration`` is text of milliseconds.
 
-    ``headers`` is None, too, when what another client wrote there is no table; ``broken`` says why then.
+    ``headers`` is None, too, when what another client wrote there is no table; ``broken`` says why then. ``rest`` says,
+    when writing, that there may be something from ``timestamp`` on.
     """
 
     content_type: str | None = None
@@ -39,6 +43,7 @@ class Properties:
     app_id: str | None = None
     cluster_id: str | None = None
     broken: str = ""
+    rest: bool = False
 
 
 _LAYOUT: Final = tuple(
@@ -63,13 +68,52 @@ def pack_header(properties: Properties, body_size: int) -> bytes:
     """
     flags = 0
     parts = [b""]
-    for name, kind, flag in _LAYOUT:
-        value = getattr(properties, name)
-        if value is not None:
+    for text, flag in ((properties.content_type, 0x8000), (properties.content_encoding, 0x4000)):
+        if text is not None:
             flags |= flag
-            parts.append(_packed(kind, value, name))
+            parts.append(_SHORTS.get(text) or _short(text))
+    if properties.headers is not None:
+        flags |= _HEADERS
+        parts.append(pack_table(properties.headers))
+    mode = (properties.delivery_mode, properties.priority)
+    more, octets = _MODES.get(mode) or _mode(*mode)
+    parts.append(octets)
+    flags |= more
+    for text, flag in (
+        (properties.correlation_id, 0x0400),
+        (properties.reply_to, 0x0200),
+        (properties.expiration, 0x0100),
+        (properties.message_id, 0x0080),
+    ):
+        if text is not None:
+            flags |= flag
+            parts.append(_SHORTS.get(text) or _short(text))
+    flags |= _pack_rest(properties, parts)
     parts[0] = _HEAD.pack(BASIC, 0, body_size, flags)
     return b"".join(parts)
+
+
+def _mode(delivery_mode: int | None, priority: int | None) -> tuple[int, bytes]:
+    """Flags and bytes of both, remembered: there are few of them."""
+    flags, data = 0, b""
+    for value, flag in ((delivery_mode, 0x1000), (priority, 0x0800)):
+        if value is not None:
+            flags |= flag
+            data += _packed(_OCTET, value, "priority")
+    _MODES[delivery_mode, priority] = flags, data
+    return flags, data
+
+
+def _pack_rest(properties: Properties, parts: list[bytes]) -> int:
+    """What hardly any message has; their flags."""
+    flags = 0
+    if properties.rest:
+        for name, kind, flag in _LAYOUT[9:]:
+            value = getattr(properties, name)
+            if value is not None:
+                flags |= flag
+                parts.append(_packed(kind, value, name))
+    return flags
 
 
 def body_size(payload: bytes) -> int:
@@ -112,7 +156,7 @@ def _packed(kind: str, value: Any, name: str) -> bytes:
 def _short(text: str) -> bytes:
     """As it is written; content types and reply queues come again and again, ids do not."""
     data = short_text(text)
-    if "/" in text and len(_SHORTS) < _MOST_SHORTS:
+    if ("/" in text or len(text) < _BRIEF) and len(_SHORTS) < _MOST_SHORTS:
         _SHORTS[text] = data
     return data
 

@@ -72,7 +72,7 @@ class Publisher:
             raise failures.timeout("Waiting to publish", Applied.NOT_APPLIED)
         try:
             self._ready(deadline)
-            return self._fly(parcels, deadline)
+            return self._fly(parcels, deadline) if self._confirm else self._let_go(parcels, deadline)
         finally:
             self._turn.release()
 
@@ -112,6 +112,17 @@ class Publisher:
             with wire.using(deadline) as connection:
                 connection.channels[self._channel].confirm_select()
 
+    def _let_go(self, parcels: Sequence[Parcel], deadline: Deadline) -> list[DriverError | None]:
+        """Write them, and be content with that."""
+        wire = self._wire
+        assert wire is not None
+        try:
+            for chunk in _chunks(parcels):
+                wire.write(b"".join([self._framed(wire, parcel) for parcel in chunk]), deadline)
+        except DriverError as error:
+            return [failures.again(error, Applied.UNKNOWN)] * len(parcels)
+        return [None] * len(parcels)
+
     def _fly(self, parcels: Sequence[Parcel], deadline: Deadline) -> list[DriverError | None]:
         wire, flight = self._wire, self._flight
         assert wire is not None
@@ -134,22 +145,22 @@ class Publisher:
     def _write(self, wire: Wire, chunk: Sequence[Parcel], sent: list[Sent], deadline: Deadline) -> None:
         pieces = []
         for parcel in chunk:
-            pieces.append(self._method(parcel))
-            pieces.append(frames.content(self._channel, parcel.header, parcel.body, wire.frame_max))
+            pieces.append(self._framed(wire, parcel))
             one = Sent((parcel.exchange, parcel.routing_key, parcel.id))
             self._flight.depart(one)
             sent.append(one)
         wire.write(b"".join(pieces), deadline)
 
-    def _method(self, parcel: Parcel) -> bytes:
+    def _framed(self, wire: Wire, parcel: Parcel) -> bytes:
+        """The frames of one message; its method frame is as it was for the last one of its kind."""
         key = (parcel.exchange, parcel.routing_key, parcel.mandatory)
-        found = self._methods.get(key)
-        if found is None:
+        method = self._methods.get(key)
+        if method is None:
             if len(self._methods) >= 1000:  # noqa: PLR2004 - reply queues come and go
                 self._methods.clear()
-            found = frames.publish_method(self._channel, key[0], key[1], mandatory=key[2])
-            self._methods[key] = found
-        return found
+            method = frames.publish_method(self._channel, key[0], key[1], mandatory=key[2])
+            self._methods[key] = method
+        return method + frames.content(self._channel, parcel.header, parcel.body, wire.frame_max)
 
     def _land(self, wire: Wire, deadline: Deadline, most: int) -> None:
         """Wait until no more than ``most`` are on their way.

@@ -16,6 +16,7 @@ MAX_DEPTH: Final = 64
 ODD_FLOAT: Final = "x-kernel-float"
 """The one key of a table that stands for infinity or no number: those crash a channel of RabbitMQ's."""
 
+_LENGTHS: Final = tuple(bytes((size,)) for size in range(SHORT + 1))
 _LONG: Final = Struct(">I")
 _WRITTEN: Final[dict[str, bytes]] = {}
 _KEPT: Final[dict[str, tuple[Any, bytes]]] = {}
@@ -40,10 +41,10 @@ def short_text(text: str) -> bytes:
     Raises:
         BadTable: for more than 255 bytes, or text that is not Unicode.
     """
-    data = _encoded(text)
+    data = text.encode() if text.isascii() else _encoded(text)
     if len(data) > SHORT:
         raise BadTable(f"{text[:20]!r}... has {len(data)} bytes, and {SHORT} are possible there")
-    return bytes((len(data),)) + data
+    return _LENGTHS[len(data)] + data
 
 
 def pack_table(table: Mapping[str, Any], depth: int = 0) -> bytes:
@@ -55,8 +56,8 @@ def pack_table(table: Mapping[str, Any], depth: int = 0) -> bytes:
     parts = [b""]
     for name, value in table.items():
         kept = _KEPT.get(name)
-        if kept is not None and kept[0] is value:  # most headers of a task are what they were in its last message
-            parts.append(kept[1])
+        if kept is not None and (kept[0] is value or (type(value) is str and kept[0] == value)):
+            parts.append(kept[1])  # most headers of a task are what they were in its last message
             continue
         piece = (_WRITTEN.get(name) or _written(name)) + pack_value(value, depth)
         parts.append(piece)
