@@ -151,6 +151,7 @@ class AmqpBroker(Broker):
             consumer.abandon()
         self._publisher.abandon()
         self._desk.abandon()
+        self._specs.after_fork()
         self._pulse.abandon()
 
     def declare(self, specs: Sequence[QueueSpec], deadline: Deadline) -> None:

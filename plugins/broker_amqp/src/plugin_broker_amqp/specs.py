@@ -45,6 +45,10 @@ class Specs:
         with self._lock:
             self._exchanges.add(name)
 
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+
     def lands(self, queue: str) -> bool:
         """Whether the queue is bound to the bottom of the delay ladder."""
         return queue in self._landing
