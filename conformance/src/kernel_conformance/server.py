@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shlex
 import signal
 import socket
@@ -13,9 +14,18 @@ from pathlib import Path
 
 from kernel_conformance.outcome import NotRun
 
+OWN_PORTS = range(20_000, 32_000)
+
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port nobody listens on now."""
+    """A TCP port nobody listens on now, and nobody is given without asking for it.
+
+    It is below the range that systems take the ports of outgoing connections from, so that a server that is down for
+    a while finds its port free again.
+    """
+    for port in random.sample(OWN_PORTS, 100):
+        with contextlib.suppress(OSError), socket.create_server((host, port)):
+            return port
     with socket.create_server((host, 0)) as listener:
         return int(listener.getsockname()[1])
 
