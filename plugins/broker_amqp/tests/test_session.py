@@ -25,6 +25,10 @@ class FakeWire:
         del handler, deadline
         return 1
 
+    def wait(self, done, end):
+        del done, end
+        return True
+
     def write(self, data, deadline):
         del deadline
         self.written += [payload for _, _, payload in frames.Cutter().feed(data)]
@@ -76,12 +80,12 @@ def test_a_prefix_is_one_frame():
 def test_windows_are_made_anew_only_when_they_must():
     session = new_session()
     assert session.open_windows(["q"], 10, Deadline.after(1))
-    assert [one[:4] for one in session.wire.written] == [frames.QOS, frames.CONSUME]
+    assert [one[:4] for one in session.wire.written] == [frames.QOS, frames.CONSUME, frames.QOS]
     assert not session.open_windows(["q"], 12, Deadline.after(1))
     for tag in range(1, 7):
         deliver(session, tag)
     assert session.open_windows(["q"], 10, Deadline.after(1)), "most of it is used up"
-    assert [one[:4] for one in session.wire.written[2:]] == [frames.CANCEL, frames.CONSUME]
+    assert [one[:4] for one in session.wire.written[3:]] == [frames.CANCEL, frames.CONSUME]
     deliver(session, 7)
     assert [(one.queue, one.tag) for one in session.arrived][-1] == ("q", 7), "what is late is still known"
 

@@ -82,9 +82,8 @@ class Session:
         self._windows: dict[str, Window] = {}
         self._by_tag: dict[str, Window] = {}
         self._unsettled: OrderedDict[int, Window | None] = OrderedDict()
-        self._number = 0
-        self._qos = 0
-        self._qos_sent = self._qos_answered = 0
+        self._proven = False
+        self._number = self._qos = self._qos_sent = self._qos_answered = 0
         self._cancelling: set[str] = set()
         self._closing_since: float | None = None
         self._last_word: int | None = None
@@ -165,8 +164,12 @@ class Session:
             if window is not None:
                 pieces.append(frames.cancel(self.channel, window.tag, answer=False))
             pieces.append(self._new_window(queue, size))
-        if pieces:
+        if pieces and self._proven:
             self.wire.write(b"".join(pieces), deadline)
+        elif pieces:  # whether the queues are there at all is known before the first receive ends
+            number = self._ask(b"".join(pieces), deadline)
+            self.wire.wait(lambda: self._qos_answered >= number or self.refused is not None, deadline.at)
+            self._proven = True
         return bool(pieces)
 
     def _new_window(self, queue: str, size: int) -> bytes:
@@ -174,9 +177,9 @@ class Session:
         window = Window(queue, f"{self._queues.index(queue)}.{self._number}", size)
         self._windows[queue] = self._by_tag[window.tag] = window
         if len(self._by_tag) > 2 * len(self._queues) + 100:  # late messages of older ones are known by their tag
-            for tag in list(self._by_tag)[: -len(self._queues) - 50]:
-                if self._by_tag[tag] not in self._windows.values():
-                    del self._by_tag[tag]
+            old = [tag for tag, one in self._by_tag.items() if self._windows.get(one.queue) is not one]
+            for tag in old[:-50]:
+                del self._by_tag[tag]
         data = frames.consume(self.channel, queue, window.tag)
         if size == self._qos:
             return data
