@@ -17,6 +17,8 @@ from plugin_broker_amqp.wire import Wire
 
 LINGER_S: Final = 0.2
 """How long windows stay open when nobody asks: what comes is there for the next call. Then it is given back."""
+STRICT_LINGER_S: Final = 5.0
+"""The same where giving back counts as an attempt, and where only a slow answer can have left anything."""
 FIRST_LOOK_S: Final = 0.02
 """What the first look through a new window may take, even when nothing is to be waited for."""
 CALL_S: Final = 1.0
@@ -143,7 +145,8 @@ class AmqpConsumer(Consumer):
     def rest(self) -> None:
         """See :class:`plugin_broker_amqp.pulse.Resting`."""
         session = self._session
-        if session is None or self._private or time.monotonic() - self._asked_at < LINGER_S:
+        longest = STRICT_LINGER_S if self._strict else LINGER_S
+        if session is None or self._private or time.monotonic() - self._asked_at < longest:
             return
         if not (session.open or session.settling_down or session.arrived) or not self._owner.acquire(blocking=False):
             return
