@@ -21,7 +21,7 @@ from .pairwise import Row, covering, met, pairs_of
 pytestmark = pytest.mark.slow
 
 PROGRAMS = Path(__file__).parent / "programs"
-AT_ONCE = 3
+AT_ONCE = 4
 """Combinations that run at the same time: most of their time they wait."""
 SECONDS = 150
 """A combination that takes longer hangs; they take a few seconds."""
