@@ -137,8 +137,9 @@ class Polls:
 
     def start(self, queue: str, most: int, wait_s: float) -> None:
         """Poll a queue for about as long as the caller waits, in whole seconds."""
-        poll = self._running[queue] = Poll(self._receiving, queue, self._leases, self._tell)
+        poll = Poll(self._receiving, queue, self._leases, self._tell)
         poll.start(most, max(1, min(self._longest_s, int(wait_s))))
+        self._running[queue] = poll
 
     def take(self, most: int) -> list[Delivery]:
         """What polls have brought.
