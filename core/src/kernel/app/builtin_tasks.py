@@ -87,15 +87,15 @@ def chord_unlock(  # noqa: PLR0913 - the documented form on the wire
     pause = config.result_chord_retry_interval if interval is None else interval
     members = [result_from_tuple(form, self.app) for form in result]
     leaves = list(GroupResult(group_id, members, self.app).leaves())
-    ready = self.app.client.results.wait([leaf.id for leaf in leaves], len(leaves), 0.0)
+    found = self.app.client.results.fetch([leaf.id for leaf in leaves], config.result_chord_join_timeout)
+    known = {meta.task_id: meta for meta in found if meta.status in states.READY_STATES}
     ended = self.app.client.chords(self.app.tasks, self.request)
-    if len(ready) < len({leaf.id for leaf in leaves}):
+    if len(known) < len({leaf.id for leaf in leaves}):
         limit = _most_retries(config, pause) if max_retries is None else max_retries
         if self.request.retries >= limit:
             ended.fail(group_id, callback, ChordError(f"Chord {group_id}: its header did not finish in time"))
             return
         raise self.retry(countdown=pause, max_retries=limit)
-    known = {meta.task_id: meta for meta in ready}
     if not ended.end(group_id, callback, [_outcome(member, known) for member in members]):
         raise self.retry(countdown=pause)  # somebody else has claimed it, and may die
 
