@@ -22,6 +22,7 @@ from kernel.contracts.simple import FORKS, Natives, ThreadLocalHandles
 from kernel.contracts.simple.line import Line
 from kernel.errors import Code, DriverError
 from plugin_backend_redis import joins
+from plugin_backend_redis.following import Following
 from plugin_backend_redis.joins import milliseconds
 from plugin_backend_redis.layout import Layout, joined_prefix
 from plugin_backend_redis.records import Records
@@ -62,6 +63,7 @@ class RedisBackend(ResultBackend):
         self._documents = Documents(ctx.formats)
         self._records = Records(self._layout, self._documents, CAPS.limits.max_body or 0)
         self._waiting = Waiting(connector.connect, self._layout, self._records)
+        self._following = Following(self._waiting, self._layout, self._records)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
@@ -125,6 +127,20 @@ class RedisBackend(ResultBackend):
                     raise
                 raise known from error
         return [found[one] for one in ids if one in found]
+
+    def follow(self, task_id: str, seen: Sequence[Record], deadline: Deadline) -> list[Record]:
+        """See :meth:`kernel.contracts.ResultBackend.follow`. Every state is told while somebody follows."""
+        self._line.check_open()
+        try:
+            return self._following.follow(task_id, seen, deadline)
+        except Exception as error:
+            self._line.check_open()  # it was closed: that is why
+            if deadline.passed:
+                return []
+            known = self._natives.translate(error, "following a task")
+            if known is error:
+                raise
+            raise known from error
 
     def add(self, key: str, delta: int, ttl_s: float | None, deadline: Deadline) -> int:
         """See :meth:`kernel.contracts.ResultBackend.add`. Counters are signed 64-bit numbers."""

@@ -37,13 +37,13 @@ class Waiting:
         Raises:
             Exception: a native one when the connection breaks.
         """
-        wire = self._take(deadline)
+        wire = self.take(deadline)
         try:
             self._wait(wire, known, ids, need, deadline)
         except BaseException:
-            self._end(wire)
+            self.end(wire)
             raise
-        self._give_back(wire)
+        self.give_back(wire)
 
     def close(self) -> None:
         """End every connection; a blocked wait ends with an error."""
@@ -62,10 +62,10 @@ class Waiting:
         values = wire.ask_all(self._records.reading(list(waited.values())), deadline)
         for one, value in zip(waited.values(), [value for reply in values for value in good(reply)], strict=True):
             self._note(known, one, value)
-        self._drop_stale(wire)
+        drop_stale(wire)
         self._hear(wire, waited, known)
         while self._ready(known, ids) < need and not deadline.passed:
-            if _readable(wire, deadline):
+            if readable(wire, deadline):
                 wire.read_push(deadline)
                 self._hear(wire, waited, known)
         try:
@@ -73,7 +73,7 @@ class Waiting:
         except OSError:  # what was waited for is known all the same
             wire.close()
 
-    def _take(self, deadline: Deadline) -> Wire:
+    def take(self, deadline: Deadline) -> Wire:
         """A connection for one wait; another one's, if it is idle."""
         with self._lock:
             found = self._idle.pop() if self._idle else None
@@ -82,7 +82,8 @@ class Waiting:
             self._busy.add(wire)
         return wire
 
-    def _give_back(self, wire: Wire) -> None:
+    def give_back(self, wire: Wire) -> None:
+        """It is idle: the next wait may have it."""
         with self._lock:
             kept = wire in self._busy and len(self._idle) < _KEPT
             self._busy.discard(wire)
@@ -91,7 +92,8 @@ class Waiting:
         if not kept:
             wire.close()
 
-    def _end(self, wire: Wire) -> None:
+    def end(self, wire: Wire) -> None:
+        """It is of no use any more."""
         with self._lock:
             self._busy.discard(wire)
         wire.close()
@@ -101,11 +103,6 @@ class Waiting:
             found = [*self._idle, *self._busy]
             self._idle, self._busy = [], set()
         return found
-
-    def _drop_stale(self, wire: Wire) -> None:
-        """What came before this wait's own subscription belongs to another."""
-        while wire.pushes and wire.pushes[0][0] != b"subscribe":
-            wire.pushes.popleft()
 
     def _hear(self, wire: Wire, waited: dict[bytes, str], known: dict[str, Record]) -> None:
         while wire.pushes:
@@ -122,9 +119,16 @@ class Waiting:
         return sum(one in known for one in ids)
 
 
-def _readable(wire: Wire, deadline: Deadline) -> bool:
+def readable(wire: Wire, deadline: Deadline) -> bool:
+    """Wait until there is something to read, or the deadline; whether there is."""
     if wire.buffered():
         return True
     poll = select.poll()
     poll.register(wire.fileno(), select.POLLIN)
     return bool(poll.poll(deadline.left() * 1000))
+
+
+def drop_stale(wire: Wire) -> None:
+    """Forget what came before the last subscription: it belongs to another wait."""
+    while wire.pushes and wire.pushes[0][0] != b"subscribe":
+        wire.pushes.popleft()
