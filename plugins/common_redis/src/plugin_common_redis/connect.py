@@ -3,18 +3,13 @@
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any, Final
-
-from redis.backoff import NoBackoff
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.crc import key_slot
-from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
+from typing import Any
 
 from kernel.contracts import Deadline
 from kernel.errors import Code, DriverError
 from plugin_common_redis.address import Address, Mode
 from plugin_common_redis.errors import Denied, Elsewhere, ReplyError
+from plugin_common_redis.library import key_slot, open_socket
 from plugin_common_redis.wire import Wire, Word
 
 OLDEST = (6, 2)
@@ -122,41 +117,8 @@ class Connector:
                 ) from error
 
     def _socket(self, node: tuple[str, int], deadline: Deadline) -> socket.socket:
-        """A connected socket. It is taken out of redis-py's connection, so that nobody but the wire closes it."""
         deadline.check(f"connecting to {self._address.name}")
-        connection = self._connection(node, max(0.001, deadline.left()))
-        connection.connect()
-        found: socket.socket = connection._sock  # noqa: SLF001 - there is no public way to it
-        connection._sock = None  # noqa: SLF001 - as above
-        return found
-
-    def _connection(self, node: tuple[str, int], seconds: float) -> Any:
-        """One of redis-py's connections; their types say little, so that they are taken for anything."""
-        address = self._address
-        common: dict[str, Any] = {
-            "socket_timeout": seconds,
-            "socket_connect_timeout": seconds,
-            "retry": Retry(NoBackoff(), 0),
-            "redis_connect_func": _no_greeting,
-            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        }
-        if address.mode is Mode.SOCKET:
-            return _BY_FILE(address.path, **common)
-        host, port = node
-        if address.tls is None:
-            return _BY_TCP(host=host, port=port, **common)
-        tls = address.tls
-        verify = {"ssl_cert_reqs": tls.verify, "ssl_check_hostname": tls.check_hostname}
-        return _BY_TLS(host=host, port=port, **verify, **tls.files, **common)
-
-
-_BY_FILE: Final[Any] = UnixDomainSocketConnection
-_BY_TCP: Final[Any] = Connection
-_BY_TLS: Final[Any] = SSLConnection
-
-
-def _no_greeting(_connection: object) -> None:
-    """Logging in is done on the wire, by the deadline."""
+        return open_socket(self._address, node, max(0.001, deadline.left()))
 
 
 def _check_age(hello: Any) -> None:

@@ -4,8 +4,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-import redis.exceptions
-
 from kernel.errors import Code
 
 
@@ -60,9 +58,6 @@ CODES: Final[Mapping[type[BaseException], Code]] = {
     WrongType: Code.CONFLICT,
     ReplyError: Code.INTERNAL,
     ssl.SSLCertVerificationError: Code.AUTH,
-    redis.exceptions.AuthenticationError: Code.AUTH,
-    redis.exceptions.TimeoutError: Code.TIMEOUT,
-    redis.exceptions.RedisError: Code.UNAVAILABLE,
 }
 """Native exception → code; what is not here, the kernel's defaults know."""
 
