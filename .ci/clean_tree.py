@@ -1,4 +1,4 @@
-"""What no committed file may contain: addresses of package indexes, paths of one machine, lock files.
+"""What no committed file may contain: addresses of package indexes, paths of one machine, lock files, binaries.
 
 Run by `make check`; prints each finding as `file:line: what` and exits 1 when there is one.
 """
@@ -50,7 +50,8 @@ def findings(path: Path) -> Iterator[str]:
         yield f"{name}: a lock file records download addresses; constraints.txt is the pin"
         return
     data = path.read_bytes()
-    if b"\0" in data[:8192]:
+    if b"\0" in data:
+        yield f"{name}: a binary file; what a program left behind is no source"
         return
     if len(data) > MAX_BYTES:
         yield f"{name}: {len(data)} bytes is too large for the repository"
@@ -69,7 +70,7 @@ def main() -> int:
     for finding in found:
         print(finding)
     if not found:
-        print(f"clean tree: {len(files)} files, no index address, machine path or lock file")
+        print(f"clean tree: {len(files)} files, no index address, machine path, lock file or binary")
     return 1 if found else 0
 
 

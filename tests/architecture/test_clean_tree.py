@@ -55,6 +55,12 @@ def test_a_lock_file_is_found(check: ModuleType, tmp_path: Path) -> None:
     assert len(list(check.findings(tmp_path / "uv.lock"))) == 1
 
 
+def test_a_binary_is_found(check: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "dump").write_bytes(b"what a program left" + bytes(3))
+    (found,) = check.findings(tmp_path / "dump")
+    assert "binary" in found
+
+
 @pytest.mark.parametrize("line", ["make wheels; pip install --find-links dist kernel", "a path/work/x", "network/root"])
 def test_ordinary_lines_are_left_alone(check: ModuleType, tmp_path: Path, line: str) -> None:
     (tmp_path / "page.md").write_text(line)

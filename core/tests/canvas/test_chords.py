@@ -8,8 +8,8 @@ import pytest
 
 from kernel import chain, chord, group, signature, states
 from kernel.builtins.memory.backend import CAPS, MemoryBackend
-from kernel.contracts import CLAIM_S, Deadline
-from kernel.errors import ChordError, Ignore, Reject, ResultsDisabled
+from kernel.contracts import CLAIM_S, Deadline, StoreResult
+from kernel.errors import ChordError, Code, DriverError, Ignore, Reject, ResultsDisabled
 from kernel.testing import start_worker
 
 WAIT = 30
@@ -234,6 +234,27 @@ class TestClaims:
             app.AsyncResult(body.id).get(timeout=WAIT)
             tasks.add.delay(1, 1).get(timeout=WAIT)
         assert tasks.seen == [("total", [5])]
+
+
+def test_a_list_that_the_store_refuses_is_a_failure_and_no_silence(tasks, working, monkeypatch):
+    store = MemoryBackend.store
+
+    def refuse_the_list(backend, records, mode, deadline):
+        results = store(backend, [one for one in records if not listed(one)], mode, deadline)
+        refused = StoreResult(False, DriverError(Code.TOO_LARGE, "the list is too large"))
+        return [refused if listed(one) else results.pop(0) for one in records]
+
+    def listed(record):
+        return record.status == states.SUCCESS and record.result.startswith(b"[")
+
+    monkeypatch.setattr(MemoryBackend, "store", refuse_the_list)
+    many = tasks.app.task(name="many", bind=True)(
+        lambda self: self.replace(group(tasks.add.s(1, 1), tasks.add.s(2, 2)))
+    )
+    working(tasks.app)
+
+    with pytest.raises(ChordError, match="could not be stored"):
+        many.delay().get(timeout=WAIT)
 
 
 class Joinless(MemoryBackend):

@@ -2,12 +2,13 @@
 
 from struct import pack
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.contracts import Deadline
-from kernel.errors import Code
-from plugin_broker_amqp import frames
+from kernel.errors import Applied, Code, DriverError
+from plugin_broker_amqp import failures, frames
 from plugin_broker_amqp.flight import Flight, Sent
 from plugin_broker_amqp.properties import Properties, pack_header
 from plugin_broker_amqp.session import Session
@@ -32,6 +33,10 @@ class FakeWire:
     def write(self, data, deadline):
         del deadline
         self.written += [payload for _, _, payload in frames.Cutter().feed(data)]
+
+    def fail(self, error):
+        self.failure = error
+        return error
 
 
 def new_session(count=0):
@@ -75,6 +80,21 @@ def test_a_prefix_is_one_frame():
     assert (len(gone), count) == (99, 41)
     assert acked(session.acknowledge({60}), {60}) == ({60}, 1)
     assert session.acknowledge({60}) == b""
+
+
+def test_a_settlement_that_could_not_be_sent_ends_the_connection():
+    """It counts as settled here: only when the server takes the deliveries back somebody gets them again."""
+    session, late = new_session(3), failures.timeout("Sending", Applied.NOT_APPLIED)
+
+    def write(data, deadline):
+        raise late
+
+    session.wire.write = write
+    with pytest.raises(DriverError) as caught:
+        session.barrier(session.acknowledge({1, 2}), Deadline.after(1))
+    assert caught.value.outcome is Applied.NOT_APPLIED
+    assert session.wire.failure is late
+    assert session.lost
 
 
 def test_windows_are_made_anew_only_when_they_must():

@@ -167,7 +167,8 @@ class RabbitMQ(Server):
         (folder / "enabled_plugins").write_text("[].\n")
         (folder / "advanced.config").write_text(f"[{{rabbit, [{self._advanced}]}}].\n")
         serve = folder / "serve"
-        serve.write_text(f'#!/bin/sh\nexec "{_script("rabbitmq-server")}"\n')
+        # Where it runs Erlang's database leaves a file when it breaks down.
+        serve.write_text(f'#!/bin/sh\ncd "{folder}" && exec "{_script("rabbitmq-server")}"\n')
         serve.chmod(0o755)
         self._variables = {
             "HOME": str(folder),  # the cookie of Erlang is kept there

@@ -172,6 +172,9 @@ class Joiner:
         for problem in self._store.all([ended.record], ended.mode) if ended.record is not None else ():
             if problem is not None and problem.retryable:
                 raise problem
+            if problem is not None:  # such as a list too large for the store: whoever waits for it is told
+                self.fail(place, ChordError(f"The results of chord {place.key} could not be stored: {problem}"))
+                return
         self.report(ended.parts)
 
     def _errbacks(self, node: Node, began: Request, error: KernelError) -> None:

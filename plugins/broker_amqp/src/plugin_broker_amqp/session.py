@@ -236,7 +236,10 @@ class Session:
         Raises:
             DriverError: it may not have, or the channel was closed.
         """
-        number = self._ask(data, deadline)
+        try:
+            number = self._ask(data, deadline)
+        except DriverError as error:  # these deliveries count as settled here: the server must take them back
+            raise self.wire.fail(error) from error
         if not self.wire.wait(lambda: self._qos_answered >= number or self.refused is not None, deadline.at):
             raise self.wire.fail(failures.timeout("Settling"))
         if self.refused is not None:
