@@ -8,7 +8,7 @@ import pytest
 
 from kernel.contracts import Deadline, Outgoing, PluginContext, Settle, SettleKind
 from kernel.errors import Code, DriverError
-from kernel.model.topology import QueueSpec
+from kernel.model.topology import Binding, Exchange, QueueSpec
 from kernel_conformance.proxy import ChaosProxy, Trouble
 from plugin_broker_redis.broker import RedisBroker
 
@@ -222,4 +222,26 @@ def test_what_was_reserved_before_an_error_is_given_out_after_it(site, monkeypat
     with pytest.raises(DriverError):
         consumer.receive(3, 1)
     assert [one.message.id for one in consumer.receive(2, 5)] == ["m0", "m1"]
+    assert [one.message.id for one in consumer.receive(2, 5)] == ["m2"]
+
+
+def test_what_was_heard_is_not_lost_by_what_fails_after_it(site, monkeypatch):
+    """Nobody else has it, and the server has it no more."""
+    broker, news = site.broker(), Exchange("news", "fanout")
+    broker.declare([QueueSpec("q"), QueueSpec("own", temporary=True, bindings=(Binding(news),))], soon())
+    consumer = broker.consumer(["own", "q"], 2)
+    assert consumer.receive(1, 0) == []
+    broker.publish([Outgoing("", b"hi", {}, "m1", exchange="news"), message(2)], soon())
+    take = consumer._reserver.take
+
+    def fail(*args, **options):
+        raise ConnectionResetError("on the way")
+
+    consumer._ears[0].listen(soon())
+    monkeypatch.setattr(consumer._reserver, "take", fail)
+    [heard] = consumer.receive(2, 5)
+    assert heard.message.id == "m1"
+    with pytest.raises(DriverError):
+        consumer.receive(1, 0)
+    monkeypatch.setattr(consumer._reserver, "take", take)
     assert [one.message.id for one in consumer.receive(2, 5)] == ["m2"]

@@ -154,12 +154,20 @@ class RedisConsumer(Consumer):
             return []
         found = self._take_heard(room)
         if len(found) < room:
-            before = self._reserver.wire
-            taken = self._reserver.take(room - len(found), watch=watch and not found)
-            if self._reserver.wire is not before:
-                self._reserver.epoch = self._counter.number()
-            found += [self._delivery(one) for one in taken]
+            try:
+                found += self._take_reserved(room - len(found), watch=watch and not found)
+            except Exception:
+                if not found:
+                    raise
+                self._reserver.drop()  # what was heard is not lost by what came after it; the next call sees the error
         return found
+
+    def _take_reserved(self, room: int, *, watch: bool) -> list[Delivery]:
+        before = self._reserver.wire
+        taken = self._reserver.take(room, watch=watch)
+        if self._reserver.wire is not before:
+            self._reserver.epoch = self._counter.number()
+        return [self._delivery(one) for one in taken]
 
     def _given(self, found: list[Delivery]) -> list[Delivery]:
         """Hand out what was taken, unless the consumer was closed meanwhile: then leases give it back."""
@@ -188,7 +196,12 @@ class RedisConsumer(Consumer):
     def _take_heard(self, room: int) -> list[Delivery]:
         found: list[Delivery] = []
         for ear in self._ears:
-            ear.connect(Deadline.after(self._desk.patience_s))
+            try:
+                ear.connect(Deadline.after(self._desk.patience_s))
+            except Exception:
+                if not found:
+                    raise
+                break  # likewise
             for letter in ear.take(room - len(found)):
                 receipt = f"{_HEARD}{uuid.uuid4().hex}"
                 self._heard[receipt] = ear, letter
