@@ -1,5 +1,7 @@
 """What stands on the servers: Celery's documents under Celery's keys, on the server where Celery looks for them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pymemcache.client.hash import HashClient
 
@@ -127,3 +129,32 @@ def test_a_full_batch_with_repeated_ids_ends_with_the_last(server, backend_at):
     assert [one.result for one in found] == [str(499 - (499 - number) % 7).encode() for number in range(7)]
     guarded = put(backend, *batch, mode=StoreMode.IF_ABSENT)
     assert guarded == [False] * 500
+
+
+def test_what_was_forgotten_stays_so_for_its_time(server, backend_at):
+    """Two backends agree on it, whether or not they mark what they forget themselves."""
+    marking, other = backend_at(server.address, tombstone_s=1.0), backend_at(server.address)
+    assert marking.capabilities().tombstone
+    assert not other.capabilities().tombstone
+    put(marking, Record("gone", "SUCCESS", b"1"), Record("stays", "SUCCESS", b"1"))
+    assert marking.forget(["gone", "never", "gone"], soon()) == 1
+    assert marking.forget(["gone", "never"], soon()) == 0
+    for mode in StoreMode:
+        assert put(marking, Record("gone", "SUCCESS", b"2"), mode=mode) == [False]
+    for mode in set(StoreMode) - {StoreMode.UPSERT}:
+        assert put(other, Record("never", "STARTED"), mode=mode) == [False]
+    assert [one and one.id for one in other.fetch(["gone", "never", "stays"], soon())] == [None, None, "stays"]
+    deadline = soon()
+    while put(marking, Record("gone", "SUCCESS", b"3"), mode=StoreMode.IF_NOT_FINAL) == [False]:
+        deadline.check("waiting for the end of the mark")
+    assert marking.fetch(["gone"], soon())[0].result == b"3"
+
+
+def test_many_may_forget_at_once_and_each_record_counts_once(server, backend_at):
+    backend = backend_at(server.address, tombstone_s=60.0)
+    ids = [f"many-{number}" for number in range(40)]
+    put(backend, *[Record(one, "SUCCESS", b"1") for one in ids])
+    with ThreadPoolExecutor(8) as threads:
+        counts = list(threads.map(lambda _: backend.forget(ids, soon()), range(8)))
+    assert sum(counts) == len(ids)
+    assert backend.fetch(ids, soon()) == [None] * len(ids)

@@ -47,6 +47,7 @@ def test_wrong_urls_are_refused(url):
 @pytest.mark.parametrize(
     "options",
     [
+        {"tombstone_s": 0}, {"tombstone_s": True},
         {"item_size": 10}, {"item_size": True}, {"max_size": "1"}, {"tls_ca": "x"}, {"tls_cert": "x"},
         {"tls": True, "tls_key": "x"},
     ],

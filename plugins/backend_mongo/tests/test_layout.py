@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -221,3 +222,32 @@ def test_members_of_a_long_join_live_as_long_as_it_does(server, backend_at, raw)
     assert backend.join("j", "000002:c", b"3", 3, 600, soon()).payloads == (b"1", b"2", b"3")
     backend.joined("j", 600, soon())
     assert raw["celery_joinmember"].count_documents({}) == 0
+
+
+def test_what_was_forgotten_stays_so_for_its_time(server, backend_at):
+    """Two backends agree on it, whether or not they mark what they forget themselves."""
+    marking, other = backend_at(server.address, tombstone_s=1.0), backend_at(server.address)
+    assert marking.capabilities().tombstone
+    assert not other.capabilities().tombstone
+    put(marking, Record("gone", "SUCCESS", b"1"), Record("stays", "SUCCESS", b"1"))
+    assert marking.forget(["gone", "never", "gone"], soon()) == 1
+    assert marking.forget(["gone", "never"], soon()) == 0
+    for mode in StoreMode:
+        assert put(marking, Record("gone", "SUCCESS", b"2"), mode=mode) == [False]
+    for mode in set(StoreMode) - {StoreMode.UPSERT}:
+        assert put(other, Record("never", "STARTED"), mode=mode) == [False]
+    assert [one and one.id for one in other.fetch(["gone", "never", "stays"], soon())] == [None, None, "stays"]
+    deadline = soon()
+    while put(marking, Record("gone", "SUCCESS", b"3"), mode=StoreMode.IF_NOT_FINAL) == [False]:
+        deadline.check("waiting for the end of the mark")
+    assert marking.fetch(["gone"], soon())[0].result == b"3"
+
+
+def test_many_may_forget_at_once_and_each_record_counts_once(server, backend_at):
+    backend = backend_at(server.address, tombstone_s=60.0)
+    ids = [f"many-{number}" for number in range(40)]
+    put(backend, *[Record(one, "SUCCESS", b"1") for one in ids])
+    with ThreadPoolExecutor(8) as threads:
+        counts = list(threads.map(lambda _: backend.forget(ids, soon()), range(8)))
+    assert sum(counts) == len(ids)
+    assert backend.fetch(ids, soon()) == [None] * len(ids)

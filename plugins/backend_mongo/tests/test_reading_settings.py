@@ -91,6 +91,7 @@ def test_wrong_urls_are_refused(url):
 @pytest.mark.parametrize(
     "options",
     [
+        {"tombstone_s": 0}, {"tombstone_s": True},
         {"server_selection_s": 0}, {"server_selection_s": "1"}, {"max_pool_size": 0}, {"max_size": 0},
         {"max_size": 16 << 20}, {"database": "a/b"},
     ],

@@ -28,6 +28,7 @@ class _Machine(RuleBasedStateMachine):
         self.backend: ResultBackend = self._backend()
         self.records: dict[str, tuple[Record, float]] = {}
         self.counters: dict[str, tuple[int, float]] = {}
+        self.forgotten: set[str] = set()
 
     def _backend(self) -> ResultBackend:
         self.suite.url = self.suite.harness.current_url() if self.suite.harness.embedded else self.suite.url
@@ -64,6 +65,8 @@ class _Machine(RuleBasedStateMachine):
                     StoreMode.IF_NOT_SUCCESS: old.status == SUCCESS,
                 }[mode]
             )
+            if one in self.forgotten:
+                continue  # whether it says so or not: nothing is there afterwards
             assert stored is not keeps, f"{mode} over {old and old.status}: stored={stored}"
             if stored:
                 self.records[one] = (record, self._ends(ttl))
@@ -83,6 +86,8 @@ class _Machine(RuleBasedStateMachine):
         assert gone == len({one for one in ids if self._live(one) is not None}), f"forget({ids}) counted {gone}"
         for one in ids:
             self.records.pop(one, None)
+        if self.backend.capabilities().tombstone:
+            self.forgotten.update(ids)
 
     @rule(ids=st.lists(_IDS, min_size=1, max_size=4, unique=True))
     def wait(self, ids: list[str]) -> None:

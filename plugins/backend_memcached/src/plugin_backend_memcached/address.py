@@ -13,6 +13,9 @@ PORT = 11211
 OPTIONS = {
     "item_size": Option(int, 1 << 20, "bytes the servers take per item (memcached's -I); larger values are split"),
     "max_size": Option(int, 16 << 20, "bytes of the largest result that is stored at all"),
+    "tombstone_s": Option(
+        (int, float, type(None)), None, "seconds for which what was forgotten is not stored again; None: not at all"
+    ),
     "tls": Option(bool, False, "speak TLS"),
     "tls_ca": Option((str, type(None)), None, "file of certificates to trust; None: those of the system"),
     "tls_cert": Option((str, type(None)), None, "file of the client's certificate"),
@@ -75,6 +78,22 @@ def size(options: Mapping[str, object], name: str) -> int:
             Code.INVALID, f"Option {name}={value!r} is no number of bytes from {SMALLEST_ITEM}", cure="Correct it."
         )
     return value
+
+
+def tombstone_s(options: Mapping[str, object]) -> float | None:
+    """The option of that name.
+
+    Raises:
+        DriverError: INVALID.
+    """
+    value = options.get("tombstone_s")
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise DriverError(
+            Code.INVALID, f"Option tombstone_s={value!r} is not a positive number of seconds", cure="Correct it."
+        )
+    return float(value)
 
 
 def _node(url: str, text: str) -> Node:

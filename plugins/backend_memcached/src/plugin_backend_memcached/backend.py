@@ -12,6 +12,7 @@ from kernel.contracts.simple import FORKS
 from plugin_backend_memcached import address, counters
 from plugin_backend_memcached.expiry import GRANULARITY_S, expiry
 from plugin_backend_memcached.fleet import Fleet
+from plugin_backend_memcached.graves import GRAVE, bury
 from plugin_backend_memcached.joins import Joins
 from plugin_backend_memcached.keys import Keys
 from plugin_backend_memcached.shelf import Shelf
@@ -38,12 +39,14 @@ class MemcachedBackend(ResultBackend):
             documents=Documents(ctx.formats),
             clock=ctx.clock or time.time,
             max_size=address.size(options, "max_size"),
+            tombstone_s=address.tombstone_s(options),
         )
         self._joins = Joins(self._shelf)
         self._caps = BackendCaps(
             autoexpire=True,
             counter=True,
             join=True,
+            tombstone=self._shelf.tombstone_s is not None,
             cluster=len(nodes) > 1,
             volatile=True,
             limits=Limits(max_body=self._shelf.max_size, granularity_s=GRANULARITY_S),
@@ -79,7 +82,8 @@ class MemcachedBackend(ResultBackend):
         """See :meth:`kernel.contracts.backend.ResultBackend.fetch`."""
         self._fleet.check_open()
         keys = {one: self._shelf.keys.task(one) for one in ids}
-        items = self._fleet.values(keys.values(), "reading results", deadline)
+        found_items = self._fleet.values(keys.values(), "reading results", deadline)
+        items = {key: item for key, item in found_items.items() if item != GRAVE}
         values = self._shelf.values.whole(items, deadline)
         found = {one: self._shelf.documents.read(one, values[key]) for one, key in keys.items() if key in values}
         return [found.get(one) for one in ids]
@@ -87,7 +91,10 @@ class MemcachedBackend(ResultBackend):
     def forget(self, ids: Sequence[str], deadline: Deadline) -> int:
         """See :meth:`kernel.contracts.backend.ResultBackend.forget`. Parts of large values end by themselves."""
         self._fleet.check_open()
-        return self._fleet.remove([self._shelf.keys.task(one) for one in ids], "forgetting results", deadline)
+        keys = [self._shelf.keys.task(one) for one in ids]
+        if self._shelf.tombstone_s is None:
+            return self._fleet.remove(keys, "forgetting results", deadline)
+        return bury(self._shelf, keys, self._shelf.tombstone_s, deadline)
 
     def add(self, key: str, delta: int, ttl_s: float | None, deadline: Deadline) -> int:
         """See :meth:`kernel.contracts.backend.ResultBackend.add`."""

@@ -2,6 +2,8 @@
 
 import os
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from kernel_conformance import BackendHarness
 from kernel_conformance.servers.memcached import MemcachedServer
@@ -14,6 +16,8 @@ class MemcachedHarness(BackendHarness):
 
     Nothing else on a server is touched: every case has a namespace of its own.
     """
+
+    options: Mapping[str, object] = MappingProxyType({"tombstone_s": 600.0})
 
     def __init__(self) -> None:
         real = os.environ.get("MEMCACHED_URL", "")

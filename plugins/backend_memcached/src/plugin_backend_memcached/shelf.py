@@ -20,6 +20,7 @@ class Shelf:
         documents: lays records out.
         clock: Unix time in seconds.
         max_size: bytes of the largest result that is stored at all.
+        tombstone_s: seconds for which what was forgotten is not stored again; None: not at all.
     """
 
     fleet: Fleet
@@ -28,3 +29,4 @@ class Shelf:
     documents: Documents
     clock: Callable[[], float]
     max_size: int
+    tombstone_s: float | None

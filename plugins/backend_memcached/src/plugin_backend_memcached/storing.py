@@ -10,6 +10,7 @@ from kernel.errors import Code, DriverError
 from kernel.model.states import READY_STATES, SUCCESS
 from plugin_backend_memcached.connection import STORED, Connection
 from plugin_backend_memcached.expiry import expiry
+from plugin_backend_memcached.graves import GRAVE
 from plugin_backend_memcached.shelf import Shelf
 from plugin_backend_memcached.values import parts_of
 
@@ -102,7 +103,7 @@ class Storing:
         """One try for each; those that must try again."""
         old: dict[str, tuple[bytes, bytes]] = {}
         tried = list(writes)
-        if self._mode is StoreMode.UPSERT:
+        if self._mode is StoreMode.UPSERT and self._shelf.tombstone_s is None:
             commands = [connection.write("set", one.key, one.item, one.expire) for one in writes]
         elif self._mode is StoreMode.IF_ABSENT:
             commands = [connection.write("add", one.key, one.item, one.expire) for one in writes]
@@ -128,11 +129,14 @@ class Storing:
         """Whether the mode keeps what is there. What is no record can be overwritten."""
         if old is None:
             return False
+        if old[0] == GRAVE:
+            return True
+        final = _FINAL.get(self._mode, frozenset())
         parts = parts_of(old[0])
         if parts is not None:
-            return parts.label in _FINAL[self._mode]
+            return parts.label in final
         try:
-            return self._shelf.documents.read("", old[0]).status in _FINAL[self._mode]
+            return bool(final) and self._shelf.documents.read("", old[0]).status in final
         except DriverError:
             return False
 

@@ -21,6 +21,9 @@ OPTIONS = {
         None,
         "count the members of chords; None: except in the namespace celery, where Celery's workers look for them",
     ),
+    "tombstone_s": Option(
+        (int, float, type(None)), None, "seconds for which what was forgotten is not stored again; None: not at all"
+    ),
     "tls_ca": Option((str, type(None)), None, "file of certificates to trust; speaks TLS"),
     "tls_cert": Option((str, type(None)), None, "file of the client's certificate and key; speaks TLS"),
     "max_size": Option(int, 15 << 20, "bytes of the largest result that is stored; a document has 16 MiB"),
@@ -48,6 +51,7 @@ class Address:
         several: whether the deployment may have several nodes.
         streams: whether to use change streams if the server has them.
         joins: whether to count the members of chords.
+        tombstone_s: seconds for which what was forgotten is not stored again; None: not at all.
         max_size: bytes of the largest result.
         secrets: texts that no message may have.
     """
@@ -59,6 +63,7 @@ class Address:
     several: bool
     streams: bool
     joins: bool
+    tombstone_s: float | None
     max_size: int
     secrets: tuple[str, ...] = field(repr=False, default=())
 
@@ -98,6 +103,7 @@ def address(url: str, options: Mapping[str, object], namespace: str) -> Address:
         several=several,
         streams=parts.scheme != SCHEMES[0] or "replicaset" in given if streams is None else bool(streams),
         joins=namespace != CELERY if joins is None else bool(joins),
+        tombstone_s=_tombstone_s(options),
         max_size=_size(options),
         secrets=tuple({parts.password or "", unquote(parts.password or "")} - {""}),
     )
@@ -127,6 +133,15 @@ def _settings(given: Mapping[str, str], options: Mapping[str, object], selection
         if options.get(name) is not None:
             settings |= {"tls": True, option: options[name]}
     return {name: value for name, value in settings.items() if name.lower() not in given}
+
+
+def _tombstone_s(options: Mapping[str, object]) -> float | None:
+    value = options.get("tombstone_s")
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise _bad_option("tombstone_s", value, "a positive number of seconds")
+    return float(value)
 
 
 def _size(options: Mapping[str, object]) -> int:

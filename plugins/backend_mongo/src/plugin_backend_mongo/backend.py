@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from pymongo import ReplaceOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
 from kernel.contracts.backend import JoinState, Record, ResultBackend, StoreMode, StoreResult
 from kernel.contracts.capabilities import BackendCaps, Limits
 from kernel.contracts.deadline import Deadline
@@ -9,10 +13,11 @@ from kernel.contracts.driver import PluginContext
 from kernel.contracts.simple import FORKS
 from plugin_backend_mongo import counters, watching
 from plugin_backend_mongo.address import address
+from plugin_backend_mongo.errors import DUPLICATE
 from plugin_backend_mongo.joins import Joins
-from plugin_backend_mongo.layout import Layout, is_text, until
+from plugin_backend_mongo.layout import FORGOTTEN, Layout, is_text, until
 from plugin_backend_mongo.names import check_text
-from plugin_backend_mongo.session import Session
+from plugin_backend_mongo.session import Document, Session
 from plugin_backend_mongo.storing import AT_ONCE, Storing
 
 GRANULARITY_S = 0.1
@@ -42,6 +47,7 @@ class MongoBackend(ResultBackend):
             notify=self._address.streams,
             counter=True,
             join=self._address.joins,
+            tombstone=self._address.tombstone_s is not None,
             cluster=self._address.several,
             limits=Limits(max_body=self._address.max_size, granularity_s=GRANULARITY_S),
         )
@@ -79,7 +85,7 @@ class MongoBackend(ResultBackend):
                 some = wanted[start : start + AT_ONCE]
                 for document in collection.find({"_id": {"$in": some}}, batch_size=AT_ONCE):
                     end = document.get("until")
-                    if not isinstance(end, int) or end > now_ms:
+                    if document.get("status") != FORGOTTEN and (not isinstance(end, int) or end > now_ms):
                         found[document["_id"]] = self._layout.record(document)
         return [found.get(one) for one in ids]
 
@@ -90,7 +96,9 @@ class MongoBackend(ResultBackend):
         with self._session.call("forgetting results", deadline) as database:
             collection = database[self._session.collection("taskmeta")]
             collection.delete_many({**ours, "until": {"$lte": now_ms}})  # these do not count
-            return collection.delete_many(ours).deleted_count
+            if self._address.tombstone_s is None:
+                return collection.delete_many(ours).deleted_count
+            return self._bury(collection, ours["_id"]["$in"], until(self._address.tombstone_s, now_ms))
 
     def expire(self, now: float, limit: int, deadline: Deadline) -> int:
         """Remove what the server has not yet removed by itself."""
@@ -144,6 +152,21 @@ class MongoBackend(ResultBackend):
         check_text(group_id)
         with self._session.call("forgetting a group", deadline) as database:
             database[self._session.collection("groupmeta")].delete_one({"_id": group_id})
+
+    def _bury(self, collection: Collection[Document], ids: Sequence[str], until_ms: int) -> int:
+        """Put a mark in the place of each; how many there were. A mark that is there already is a duplicate."""
+        unmarked = {"status": {"$nin": [FORGOTTEN]}}
+        graves = [
+            ReplaceOne({"_id": one, **unmarked}, self._layout.tombstone(one, until_ms), upsert=True) for one in ids
+        ]
+        if not graves:
+            return 0
+        try:
+            return collection.bulk_write(graves, ordered=False).matched_count
+        except BulkWriteError as error:
+            if any(one["code"] != DUPLICATE for one in error.details["writeErrors"]):
+                raise
+            return int(error.details["nMatched"])
 
     def _check_joins(self) -> None:
         if not self._address.joins:

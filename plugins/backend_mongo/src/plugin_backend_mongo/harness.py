@@ -2,6 +2,8 @@
 
 import os
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from kernel_conformance import BackendHarness
@@ -13,6 +15,8 @@ class MongoHarness(BackendHarness):
 
     Every case has a database of its own, whose name begins with ``conformance_``.
     """
+
+    options: Mapping[str, object] = MappingProxyType({"tombstone_s": 600.0})
 
     def __init__(self) -> None:
         self._real = os.environ.get("MONGO_URL", "")

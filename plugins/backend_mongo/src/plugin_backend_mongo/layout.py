@@ -20,6 +20,8 @@ from kernel.contracts.formats import Formats
 from kernel.contracts.json_members import Member, value_of
 from kernel.errors import Code, DriverError, KernelError
 
+FORGOTTEN = "KERNEL-FORGOTTEN"
+"""The status of what stands for a record that nobody wants any more."""
 FOREVER_MS = (1 << 53) - 1
 _INT64 = range(-(1 << 63), 1 << 63)
 _DEEPEST = 40
@@ -121,6 +123,11 @@ class Layout:
                 Code.INVALID, f"The record {record.id!r} ({record.status!r}) is no Unicode text", cure="Use another id."
             )
         return {**MongoPage(record).document(), **lifetime(until_ms)}
+
+    def tombstone(self, record_id: str, until_ms: int) -> dict[str, Any]:
+        """What stands for a record that was forgotten: for Celery, a task that has not begun."""
+        nothing: dict[str, Any] = {"result": None, "traceback": None, "children": [], "date_done": None}
+        return {"_id": record_id, "status": FORGOTTEN, **nothing, **lifetime(until_ms)}
 
     def record(self, document: Mapping[str, Any]) -> Record:
         """The record of a document.

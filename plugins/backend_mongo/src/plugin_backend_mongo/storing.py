@@ -16,17 +16,19 @@ from kernel.contracts.deadline import Deadline
 from kernel.errors import Code, DriverError
 from kernel.model.states import READY_STATES, SUCCESS
 from plugin_backend_mongo.errors import DUPLICATE, code_of_write
-from plugin_backend_mongo.layout import Layout, until
+from plugin_backend_mongo.layout import FORGOTTEN, Layout, until
 from plugin_backend_mongo.session import Session
 
 WHAT = "storing results"
 AT_ONCE = 1000
 """Records of one command."""
+_SEEN = {"status": 1, "until": 1}
 _KEPT: Mapping[StoreMode, frozenset[str]] = {
-    StoreMode.IF_NOT_FINAL: READY_STATES,
-    StoreMode.IF_NOT_SUCCESS: frozenset({SUCCESS}),
+    StoreMode.UPSERT: frozenset({FORGOTTEN}),
+    StoreMode.IF_NOT_FINAL: READY_STATES | {FORGOTTEN},
+    StoreMode.IF_NOT_SUCCESS: frozenset({SUCCESS, FORGOTTEN}),
 }
-"""States that the guarded modes keep."""
+"""States that the modes keep, of what has not ended; the one that is missing keeps all."""
 
 
 class Storing:
@@ -92,12 +94,8 @@ class Storing:
                 if not failed:
                     raise
             duplicates = [place for place, (code, _) in failed.items() if code == DUPLICATE]
-            wanted = [waiting[place]["_id"] for place in duplicates]
-            found = (
-                {one["_id"]: one for one in collection.find({"_id": {"$in": wanted}}, {"status": 1, "until": 1})}
-                if wanted
-                else {}
-            )
+            wanted = {"_id": {"$in": [waiting[place]["_id"] for place in duplicates]}}
+            found = {one["_id"]: one for one in collection.find(wanted, _SEEN)} if duplicates else {}
         for place in places:
             self._results[place] = StoreResult()
         return self._settle(waiting, failed, found)
@@ -120,21 +118,17 @@ class Storing:
 
     def _filter(self, record_id: str) -> dict[str, Any]:
         """What may be replaced."""
-        over = {"until": {"$lte": self._now_ms}}
-        if self._mode is StoreMode.UPSERT:
-            return {"_id": record_id}
+        ended = {"until": {"$lte": self._now_ms}}
         if self._mode is StoreMode.IF_ABSENT:
-            return {"_id": record_id, **over}
-        return {"_id": record_id, "$or": [{"status": {"$nin": sorted(_KEPT[self._mode])}}, over]}
+            return {"_id": record_id, **ended}
+        return {"_id": record_id, "$or": [{"status": {"$nin": sorted(_KEPT[self._mode])}}, ended]}
 
     def _keeps(self, there: Mapping[str, Any]) -> bool:
         """Whether the mode keeps this document. One that Celery wrote has no end."""
         end = there.get("until")
         if isinstance(end, int) and end <= self._now_ms:
             return False
-        if self._mode is StoreMode.IF_ABSENT:
-            return True
-        return there.get("status") in _KEPT.get(self._mode, ())
+        return self._mode is StoreMode.IF_ABSENT or there.get("status") in _KEPT[self._mode]
 
 
 def _waves(records: Sequence[Record]) -> Iterator[list[int]]:
