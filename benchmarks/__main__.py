@@ -1,6 +1,7 @@
 """``make bench``: measure beside the peers, every section in one run of its own, and write ``benchmarks/report.md``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -24,12 +25,13 @@ def main() -> None:
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"unknown section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
     for section in options.sections or SECTIONS:
+        busy = os.getloadavg()[0]
         measure, text_of = _SECTIONS[section]
         sides = measure(options.tasks, options.calls, options.only or "")
         if options.only is not None:
             _print(sides)
             continue
-        text = text_of(sides, options.tasks)
+        text = text_of(sides, options.tasks, busy)
         REPORT.write_text(report.replaced(REPORT.read_text() if REPORT.exists() else "", text))
         sys.stdout.write(text)
 

@@ -48,7 +48,7 @@ def drain_rate(counter: Path, tasks: int) -> float:
 
 
 def _wait_for(counter: Path, size: int) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 120
     while not counter.exists() or counter.stat().st_size < size:
         if time.monotonic() > deadline:
             raise SystemExit(f"{counter} did not reach {size}")

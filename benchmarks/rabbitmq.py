@@ -32,6 +32,7 @@ class Peer:
         call: how a task is called; ``{task}`` is its name.
         get: how a call waits for its result.
         batch: how a batch of calls is sent.
+        done: what a client does when it has sent everything; pika keeps what the socket did not take at once.
         late: whether it has a task with late acknowledgement.
         environ: variables of its processes.
     """
@@ -42,6 +43,7 @@ class Peer:
     call: str = "side.{task}.delay()"
     get: str = "side.answer.delay().get(timeout=10)"
     batch: str = "group([side.noop.s() for _ in range({count})]).apply_async()"
+    done: str = ""
     late: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ PEERS = (
         call="side.{task}.send()",
         get="side.answer.send().get_result(block=True, timeout=10_000)",
         batch="group([side.noop.message() for _ in range({count})]).run()",
+        done="side.broker.close()",
     ),
     Peer("Celery 2 x solo", "celery", ((*_CELERY, "-P", "solo", "-n", "one"), (*_CELERY, "-P", "solo", "-n", "two"))),
     Peer("Celery prefork 2", "celery", ((*_CELERY, "-c", "2"),), environ={"BENCH_PREFETCH": "64"}),
@@ -149,7 +152,7 @@ def _calls(peer: Peer, task: str, tasks: int) -> str:
     call = peer.call.format(task=task)
     return (
         f"import time, benchmarks.{peer.side}_side as side\n{call}\nbegan = time.perf_counter()\n"
-        f"for _ in range({tasks - 1}):\n    {call}\nprint(({tasks} - 1) / (time.perf_counter() - began))"
+        f"for _ in range({tasks - 1}):\n    {call}\n{peer.done}\nprint(({tasks} - 1) / (time.perf_counter() - began))"
     )
 
 
@@ -158,7 +161,7 @@ def _batch(peer: Peer, environ: dict[str, str]) -> float:
     code = (
         f"import time, benchmarks.{peer.side}_side as side\nfrom {peer.side} import group\n"
         f"{peer.batch.format(count=1)}\nbegan = time.perf_counter()\n"
-        f"{peer.batch.format(count=BATCH)}\nprint({BATCH} / (time.perf_counter() - began))"
+        f"{peer.batch.format(count=BATCH)}\n{peer.done}\nprint({BATCH} / (time.perf_counter() - began))"
     )
     return float(run_python(code, environ))
 

@@ -25,12 +25,12 @@ REDIS_TARGETS = {
 }  # fmt: skip
 
 
-def embedded(sides: Sides, tasks: int) -> str:
+def embedded(sides: Sides, tasks: int, busy: float) -> str:
     """The section of the embedded default."""
     return _section(
         "## Embedded: SQLite broker and results beside Huey's SQLite storage",
         [
-            f"{_machine()}, SQLite {sqlite3.sqlite_version},",
+            f"{_machine(busy)}, SQLite {sqlite3.sqlite_version},",
             f"kernel {version('kernel')}, huey {version('huey')}.",
             f"{tasks:,} no-op tasks, two prefork executors each, counted by a file that every task writes one byte to.",
             "Absolute figures move with the machine; the ratio is what counts. Huey's default flushes every commit to",
@@ -41,13 +41,13 @@ def embedded(sides: Sides, tasks: int) -> str:
     )
 
 
-def rabbitmq(sides: Sides, tasks: int, server: str = "") -> str:
+def rabbitmq(sides: Sides, tasks: int, busy: float) -> str:
     """The section of RabbitMQ."""
     peers = ", ".join(f"{name} {version(name)}" for name in ("kernel", "dramatiq", "celery", "kombu", "pika"))
     return _section(
         "## RabbitMQ: beside Dramatiq and Celery",
         [
-            f"{_machine()}{f', {server}' if server else ''},",
+            f"{_machine(busy)},",
             f"{peers}.",
             f"{tasks:,} no-op tasks, counted by a file that every task writes one byte to; persistent messages; every",
             "peer at its best configuration for two cores, kernel with two prefork executors. `enqueue` is one call",
@@ -90,8 +90,12 @@ def replaced(page: str, section: str) -> str:
     return "\n".join([f"{TITLE}\n\nWritten by `make bench`; do not edit it by hand.\n", *sections])
 
 
-def _machine() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
+def _machine(busy: float) -> str:
+    """Where and when; ``busy`` is the load average before the measurement, above 1 a sign of noise."""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {busy:.1f} before), Python"
+        f" {platform.python_version()}"
+    )
 
 
 def _section(title: str, prose: Sequence[str], sides: Sides, targets: Mapping[str, str]) -> str:
