@@ -3,13 +3,13 @@
 import contextlib
 import socket
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from kernel.contracts import Deadline
 from kernel.errors import Code, DriverError
 from plugin_common_redis.address import Address, Mode
 from plugin_common_redis.errors import Denied, Elsewhere, ReplyError
-from plugin_common_redis.library import key_slot, open_socket
 from plugin_common_redis.wire import Wire, Word
 
 OLDEST = (6, 2)
@@ -27,6 +27,9 @@ class Connector:
     def __init__(self, address: Address, tag: str = "") -> None:
         self._address = address
         self._tag = tag
+        # redis-py takes a tenth of a second to import, which who only looks at plugins shall not wait for; imported
+        # later than here it would stand in the memory of every child of a worker by itself, 5 MB each.
+        self._library: Any = import_module("plugin_common_redis.library")
 
     def connect(self, deadline: Deadline) -> Wire:
         """A connection that is logged in, with its database chosen.
@@ -62,7 +65,7 @@ class Connector:
 
     def _by_cluster(self, deadline: Deadline) -> Wire:
         """Ask the nodes in turn who serves the slot of our keys."""
-        slot = key_slot(self._tag.encode())
+        slot: int = self._library.key_slot(self._tag.encode())
 
         def look(node: tuple[str, int]) -> Wire:
             wire = self._at(node, deadline)
@@ -118,7 +121,8 @@ class Connector:
 
     def _socket(self, node: tuple[str, int], deadline: Deadline) -> socket.socket:
         deadline.check(f"connecting to {self._address.name}")
-        return open_socket(self._address, node, max(0.001, deadline.left()))
+        found: socket.socket = self._library.open_socket(self._address, node, max(0.001, deadline.left()))
+        return found
 
 
 def _check_age(hello: Any) -> None:

@@ -1,8 +1,4 @@
-"""What redis-py does for us: sockets, TLS, and the slots of a cluster.
-
-It is imported with the plugin, although that takes a tenth of a second: imported for the first connection, as was
-tried, it would stand in the memory of every child of a worker by itself (76 MB instead of 53 for a node with two).
-"""
+"""What redis-py does for us: sockets, TLS, and the slots of a cluster."""
 
 import socket
 from typing import Any, Final
