@@ -64,8 +64,9 @@ class BackendJoining(BackendSuite):
 
     @case("BKD-045", needs=("join",))
     def announced(self) -> None:
-        """``expect`` counts nobody, may be repeated, and changes nothing of a join that has begun or is done; a join
-        nobody announced works as well, and one whose size nobody knows (0) is not won.
+        """``expect`` counts nobody, may be repeated, and changes nothing of a join that has begun or is done.
+
+        A join nobody announced works as well, and one whose size nobody knows (0) is not won.
 
         Broken by: an announcement that begins the join anew: a message sent twice loses members; a join of unknown
         size that is won by its first member.
