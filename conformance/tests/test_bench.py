@@ -7,7 +7,7 @@ import pytest
 
 from kernel_conformance import collect, saboteurs
 from kernel_conformance.bench import Bench
-from kernel_conformance.outcome import End, NotRun
+from kernel_conformance.outcome import End, NotRun, Outcome
 from kernel_conformance.registry import find_case
 from kernel_conformance.server import Server, free_port
 
@@ -81,6 +81,16 @@ def test_every_saboteur_names_cases_of_the_catalogue():
         assert one.wrong, one.name
         for case_id in one.killed_by:
             assert find_case(case_id) is not None, f"{one.name}: {case_id}"
+
+
+@pytest.mark.parametrize(
+    ("case_id", "ending"), [("BRK-008", pytest.fail.Exception), ("BRK-042", pytest.skip.Exception)]
+)
+def test_without_its_server_no_case_of_level_core_is_skipped(case_id, ending):
+    one = find_case(case_id)
+    assert (one.gate.level == "core") is (ending is pytest.fail.Exception)
+    with pytest.raises(ending, match="NOT RUN: no server"):
+        collect._conclude(one, Outcome(case_id, End.NOT_RUN, "no server"))
 
 
 def test_one_line_gives_pytest_every_case():
