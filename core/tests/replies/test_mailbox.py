@@ -76,7 +76,7 @@ def test_a_wait_ends_with_its_deadline_and_gives_what_is_there():
 
 def test_who_waits_is_told_when_nothing_can_come():
     made = box("a")
-    made.fail(DriverError(Code.AUTH, "refused"))
+    made.fail(made.begin(), DriverError(Code.AUTH, "refused"))
     with pytest.raises(DriverError, match="refused"):
         made.wait(["a"], 1, Deadline.after(30))
     made.put([Record("a", "SUCCESS")])
@@ -167,3 +167,10 @@ def test_it_is_settled_when_every_task_has_answered():
     made.expect(["c"])
     made.forget(["c"])
     assert made.settled
+
+
+def test_a_reader_that_gives_up_late_says_nothing_of_the_one_that_reads_now():
+    made = box("a")
+    old, _ = made.begin(), made.begin()
+    made.fail(old, DriverError(Code.AUTH, "refused"))
+    assert made.wait(["a"], 1, Deadline.after(0.01)) == []

@@ -70,6 +70,7 @@ class Mailbox:
         self._dropped = 0
         self._sure = True
         self._failure: DriverError | None = None
+        self._reader = 0
 
     @property
     def has_room(self) -> bool:
@@ -100,11 +101,19 @@ class Mailbox:
             self._tidy(now)
             self._changed.notify_all()
 
-    def fail(self, error: DriverError | None) -> None:
-        """Tell whoever waits that nothing will come any more; None takes it back."""
+    def begin(self) -> int:
+        """A reader begins, and what made an earlier one give up is over; its number."""
         with self._changed:
-            self._failure = error
-            self._changed.notify_all()
+            self._failure = None
+            self._reader += 1
+            return self._reader
+
+    def fail(self, reader: int, error: DriverError) -> None:
+        """Tell whoever waits that nothing will come any more, unless another reader has begun since."""
+        with self._changed:
+            if reader == self._reader:
+                self._failure = error
+                self._changed.notify_all()
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
         """The last state of each, None while nothing came.

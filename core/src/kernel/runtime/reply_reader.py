@@ -36,6 +36,7 @@ class ReplyReader:
         self._stop = threading.Event()
         self._looked = threading.Event()
         self._failed = False
+        self._number = 0
         self._thread = threading.Thread(target=self._run, name="kernel-replies", daemon=True)
 
     @property
@@ -45,7 +46,7 @@ class ReplyReader:
 
     def start(self) -> None:
         """Begin; once."""
-        self._mailbox.fail(None)
+        self._number = self._mailbox.begin()
         self._thread.start()
 
     def look(self, deadline: Deadline) -> None:
@@ -74,7 +75,7 @@ class ReplyReader:
 
     def _fail(self, error: DriverError) -> None:
         self._failed = True  # first, so that whoever asks again after the error starts another reader
-        self._mailbox.fail(error)
+        self._mailbox.fail(self._number, error)
 
     def _turn(self) -> None:
         if not self._link.connect():
