@@ -9,9 +9,10 @@ from kernel.errors import DriverError
 from plugin_broker_amqp.envelope import Envelopes
 from plugin_broker_amqp.properties import unpack_header
 from plugin_broker_amqp.receipt import Receipt
-from plugin_broker_amqp.session import Arrival, Session
+from plugin_broker_amqp.session import Session
 from plugin_broker_amqp.settling import Settling
 from plugin_broker_amqp.specs import Specs
+from plugin_broker_amqp.window import Arrival
 
 BURY_S = 2.0
 """What burying a message that must not be delivered may take."""

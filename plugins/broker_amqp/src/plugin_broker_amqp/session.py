@@ -8,13 +8,13 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from kernel.contracts import Deadline, Delivery
 from kernel.errors import Applied, DriverError
 from plugin_broker_amqp import failures, frames
 from plugin_broker_amqp.properties import body_size
+from plugin_broker_amqp.window import Arrival, Window
 from plugin_broker_amqp.wire import Wire
 
 WIDEST: Final = 65_535
@@ -22,32 +22,6 @@ LAX: Final = 16
 """A window may be so many times as wide as what is asked for: what comes too much is given back soon."""
 STUCK_S: Final = 15.0
 """A server that does not even stop sending within this time is given up."""
-
-
-class Arrival(NamedTuple):
-    """A message as it came."""
-
-    queue: str
-    origin: frames.Origin
-    tag: int
-    redelivered: bool
-    header: bytes
-    body: bytes
-
-
-@dataclass(slots=True, eq=False)
-class Window:
-    """A consumer of the server's. ``out`` counts what came through it and is not settled."""
-
-    queue: str
-    tag: str
-    size: int
-    out: int = 0
-
-    @property
-    def credit(self) -> int:
-        """How many more may come."""
-        return self.size - self.out
 
 
 class Session:
