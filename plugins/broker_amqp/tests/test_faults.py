@@ -13,6 +13,7 @@ from kernel_conformance.server import free_port
 from plugin_broker_amqp import native
 from plugin_broker_amqp.address import addresses
 from plugin_broker_amqp.options import Options
+from plugin_broker_amqp.stream import discard
 
 SLACK_S = 2.5
 """A second of the contract, and a busy machine."""
@@ -45,7 +46,7 @@ def raw(rabbit):
     connection.transport.sock.setblocking(True)
     del connection.drain_events
     yield connection.channel()
-    native.discard(connection)
+    discard(connection)
 
 
 def test_no_server_at_start(make):

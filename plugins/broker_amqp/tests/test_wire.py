@@ -11,6 +11,7 @@ from plugin_broker_amqp import native
 from plugin_broker_amqp.address import addresses
 from plugin_broker_amqp.ladder import STEPS, Ladder, landing
 from plugin_broker_amqp.options import Options
+from plugin_broker_amqp.stream import discard
 
 
 def soon(seconds=10.0):
@@ -33,7 +34,7 @@ def raw(rabbit):
     connection.transport.sock.setblocking(True)
     del connection.drain_events
     yield connection.channel()
-    native.discard(connection)
+    discard(connection)
 
 
 def task(name, **fields):

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -24,7 +25,7 @@ from kernel.contracts.simple.fork import FORKS
 from kernel.errors import Code, DriverError
 from kernel.model.topology import Exchange, QueueSpec
 from kernel.model.urls import masked_url
-from plugin_broker_amqp import failures, native
+from plugin_broker_amqp import failures
 from plugin_broker_amqp.address import Address, addresses
 from plugin_broker_amqp.consumer import AmqpConsumer
 from plugin_broker_amqp.desk import Desk
@@ -83,6 +84,9 @@ class AmqpBroker(Broker):
     """See :class:`kernel.contracts.Broker` and this plugin's README."""
 
     def __init__(self, url: str, options: Mapping[str, object], ctx: PluginContext) -> None:
+        # kombu takes a tenth of a second to import, which who only looks at plugins shall not wait for; imported later
+        # than here, every child of a worker would have it in a memory of its own.
+        self._native: Any = import_module("plugin_broker_amqp.native")
         self._name = masked_url(url)
         self._addresses = addresses(url)
         self._options = Options.of(options)
@@ -265,7 +269,7 @@ class AmqpBroker(Broker):
     def _connect_to(self, address: Address, deadline: Deadline) -> Wire:
         try:
             deadline.check(f"Connecting to {address.host}:{address.port}")
-            connection = native.connect(address, self._options, self._node, deadline)
+            connection = self._native.connect(address, self._options, self._node, deadline)
         except Exception as error:
             where = f"connecting to {address.host}:{address.port}"
             raise self._natives.translate(error, where, reached=False) from error

@@ -3,7 +3,6 @@
 kombu's virtual layer, its pools and its retries are never used.
 """
 
-import contextlib
 import socket
 import ssl
 from typing import Any, Final
@@ -13,6 +12,7 @@ from kombu.transport import pyamqp
 from kernel.contracts import Deadline
 from plugin_broker_amqp.address import Address
 from plugin_broker_amqp.options import Options
+from plugin_broker_amqp.stream import discard
 
 SOCKET: Final = {socket.TCP_USER_TIMEOUT: 30_000}
 """py-amqp gives up on data that is unacknowledged for a second, which a slow network needs more often than not."""
@@ -59,18 +59,6 @@ def connect(address: Address, options: Options, name: str, deadline: Deadline) -
         discard(connection)
         raise
     return connection
-
-
-def discard(connection: Any) -> None:
-    """Close the socket and nothing else: not a byte is sent, so that it is right in a forked child, too."""
-    transport: Any = getattr(connection, "_transport", None)
-    sock = None if transport is None else transport.sock
-    if sock is None:
-        return
-    transport.sock = None  # its destructor would shut the connection down, which is the parent's after a fork
-    transport.connected = False
-    with contextlib.suppress(OSError):
-        sock.close()
 
 
 def _tls(address: Address, options: Options) -> dict[str, Any]:

@@ -87,3 +87,15 @@ class Stream:
         if wake is not None and wake >= 0:
             poll.register(wake, select.POLLIN)
         return number in dict(poll.poll(max(0.0, wait_s) * 1000))
+
+
+def discard(connection: Any) -> None:
+    """Close the socket and nothing else: not a byte is sent, so that it is right in a forked child, too."""
+    transport: Any = getattr(connection, "_transport", None)
+    sock = None if transport is None else transport.sock
+    if sock is None:
+        return
+    transport.sock = None  # its destructor would shut the connection down, which is the parent's after a fork
+    transport.connected = False
+    with contextlib.suppress(OSError):
+        sock.close()

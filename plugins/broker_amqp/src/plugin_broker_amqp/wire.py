@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 
 from kernel.contracts import Deadline
 from kernel.errors import Applied, DriverError
-from plugin_broker_amqp import failures, frames, native
-from plugin_broker_amqp.stream import Stream
+from plugin_broker_amqp import failures, frames
+from plugin_broker_amqp.stream import Stream, discard
 
 SLICE_S: Final = 0.05
 """A follower looks itself so often, should it be that nobody tells it."""
@@ -276,7 +276,7 @@ class Wire:
                 self.native.close()
         self.fail(failures.lost("it was closed", ConnectionAbortedError("closed"), Applied.NOT_APPLIED))
         mine = self._reading.acquire(timeout=_PATIENCE_S)  # nobody may wait on a descriptor that is used anew
-        native.discard(self.native)
+        discard(self.native)
         self._stream.close()
         if mine:
             self._reading.release()
@@ -284,7 +284,7 @@ class Wire:
     def abandon(self) -> None:
         """In a forked child: forget the parent's connection without a word."""
         self.failure = failures.lost("it belongs to another process", ConnectionAbortedError("forked"))
-        native.discard(self.native)
+        discard(self.native)
         self._stream.close()
 
     def _check(self) -> None:
