@@ -97,7 +97,7 @@ def test_a_failed_member_fails_the_body_and_everything_after_it(tasks, working):
 @pytest.mark.parametrize(("allowed", "times"), [(False, 1), (True, 2)])
 def test_errbacks_of_a_chord_may_stand_at_its_header_too(make_app, working, allowed, times):
     tasks = Tasks(make_app(task_allow_error_cb_on_chord_header=allowed))
-    whole = chord([tasks.fail.s(), tasks.add.s(1, 1)], tasks.total.s())
+    whole = tasks.same.s(1) | chord([tasks.fail.si(), tasks.add.si(1, 1)], tasks.total.s())
     whole.link_error(tasks.told.s())
     with start_worker(tasks.app, loglevel="CRITICAL"):
         result = whole()

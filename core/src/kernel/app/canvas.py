@@ -56,6 +56,12 @@ class chain(Canvas):  # noqa: N801 - the documented name
         new["kwargs"] = {"tasks": steps}
         return new
 
+    def link_error(self, errback: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run ``errback`` when a step fails, whichever it is: it stands at every one."""
+        for step in self.tasks:
+            step.link_error(errback)
+        return errback
+
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.tasks))
 

@@ -24,8 +24,8 @@ T = TypeVar("T")
 UNLOCK = "celery.chord_unlock"
 """The built-in task that looks at the members' results where the backend cannot join (wire.md 11.4)."""
 
-_CALL_S = 10.0
-"""Deadline of one call of the backend."""
+_CALL_S, _BRIEF_S = 10.0, 2.0
+"""Deadline of one call of the backend; the second for those who try again by themselves, and wait for nothing."""
 
 
 class Joins(Protocol):
@@ -75,6 +75,7 @@ class BackendJoins:
     def __init__(self, services: Joining, *, patient: bool = True) -> None:
         config = services.config
         self._services = services
+        self._call_s = _CALL_S if patient else _BRIEF_S
         self._retries = config.result_backend_max_retries if patient and config.result_backend_always_retry else 0
         self._pause_s = config.result_backend_base_sleep_between_retries_ms / 1000
         self._longest_s = config.result_backend_max_sleep_between_retries_ms / 1000
@@ -168,7 +169,7 @@ class BackendJoins:
         tries, pause = 0, self._pause_s
         while True:
             try:
-                return ask(Deadline.after(_CALL_S))
+                return ask(Deadline.after(self._call_s))
             except DriverError as error:
                 tries += 1
                 if not error.retryable or tries > self._retries:
