@@ -245,3 +245,14 @@ def test_what_was_heard_is_not_lost_by_what_fails_after_it(site, monkeypatch):
         consumer.receive(1, 0)
     monkeypatch.setattr(consumer._reserver, "take", take)
     assert [one.message.id for one in consumer.receive(2, 5)] == ["m2"]
+
+
+def test_a_message_that_the_server_refused_leaves_no_mark_of_a_duplicate(site):
+    broker = site.broker()
+    broker.declare([QueueSpec("q")], soon())
+    site.ask("SET", "q", "no list")
+    with contextlib.suppress(DriverError):
+        assert not broker.publish([message(dedup_id="once")], soon())[0].ok
+    assert site.ask("DEL", "q") == "1"
+    assert all(broker.publish([message(dedup_id="once")], soon())[0].ok for _ in range(2))
+    assert [one.message.id for one in broker.consumer(["q"], 0).receive(5, 1)] == ["m1"]

@@ -35,8 +35,8 @@ for i = at, #ARGV, 6 do
     fates[#fates + 1] = 0
   else
     fates[#fates + 1] = 1
-    if mark ~= '' and not redis.call('SET', KEYS[tonumber(mark)], '1', 'NX', 'PX', ARGV[2]) then
-      verb = ''
+    if mark ~= '' and redis.call('EXISTS', KEYS[tonumber(mark)]) == 1 then
+      verb, mark = '', ''
     end
     if verb == 'L' then
       redis.call('LPUSH', KEYS[tonumber(target)], payload)
@@ -47,6 +47,7 @@ for i = at, #ARGV, 6 do
     elseif verb == 'P' then
       redis.call('PUBLISH', target, payload)
     end
+    if mark ~= '' then redis.call('SET', KEYS[tonumber(mark)], '1', 'PX', ARGV[2]) end
   end
 end
 if stale then return {specs, fates} end
@@ -56,7 +57,8 @@ return 1
 """KEYS: registry, unacked, unacked_index, then lists and deduplication marks. ARGV: visibility timeout, deduplication
 window in ms, number of queues, (name, its properties as the caller knows them) each, then six for each message: number
 of its queue or 0, verb, target, payload, number, mark. L pushes to KEYS[target], which then lives ``number`` ms; D
-keeps the payload under tag ``target`` for ``number`` seconds; P publishes to a channel. Returns 1, or the queues'
+keeps the payload under tag ``target`` for ``number`` seconds; P publishes to a channel. What is there is marked after
+it, so that an error before leaves no mark of a message that nobody has. Returns 1, or the queues'
 properties and whether each message was taken."""
 
 RESERVE: Final = Script(
