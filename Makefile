@@ -8,6 +8,7 @@ BIN := .venv/bin
 PACKAGES := core $(patsubst %/,%,$(wildcard plugins/*/)) conformance
 SOURCES := $(wildcard $(addsuffix /src,$(PACKAGES)) examples/plugin_*/src)
 READY := .venv/.ready
+JOBS ?= 3# test files at once: most of them wait for servers more than they compute
 
 .PHONY: help coverage demo test check conformance bench wheels docs
 
@@ -15,7 +16,7 @@ demo: $(READY) ## count every text file below DIR with two workers, one of which
 	@$(BIN)/python examples/textstats/run.py $${DIR:+"$$DIR"}
 
 test: $(READY) ## run every test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(PYTEST_ARGS)
 
 check: $(READY) ## lint, format, types, import contracts, cleanliness of the tree
 	@$(BIN)/ruff check
