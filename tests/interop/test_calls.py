@@ -174,12 +174,14 @@ def test_an_ignored_result_is_not_sent_back(pair: Pair, notes: Notes) -> None:
 
 def test_higher_priority_goes_first(pair: Pair, notes: Notes) -> None:
     """Both executors are busy while the others are sent; what is already reserved may go first."""
-    blockers = [pair.client.send("shared.slow", str(notes), 1.0, queue=pair.queue) for _ in range(2)]
+    go = notes.path.with_name("go")
+    blockers = [pair.client.send("shared.block", str(notes), str(go), queue=pair.queue) for _ in range(2)]
     notes.wait(2)
     order = Notes(notes.path.with_name("order"))
     for number in range(400):
         urgent = number >= 380
         pair.client.send("shared.write", str(order), urgent, queue=pair.queue, priority=9 if urgent else 0)
+    go.touch()
     assert [pair.client.value(task_id) for task_id in blockers] == [pair.worker] * 2
     lines = order.wait(400)
     urgent_at = [index for index, line in enumerate(lines) if line["values"] == [True]]

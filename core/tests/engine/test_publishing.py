@@ -170,6 +170,12 @@ def test_a_timedelta_is_as_good_as_seconds() -> None:
     assert datetime.fromisoformat(timing.expires).timestamp() == 1060.0
 
 
+@pytest.mark.parametrize("now", [1_790_999_916.936_273_6, 1000.0])
+def test_no_countdown_is_no_delay_however_dates_are_rounded(now) -> None:
+    """A broker that cannot delay refuses a message that asks for half a microsecond."""
+    assert resolve_timing({"countdown": 0}, now, UTC).delay_s == 0.0
+
+
 def test_local_time_zone() -> None:
     eta = datetime.fromtimestamp(2000.0)
 

@@ -115,7 +115,8 @@ def flaky(self, times):
 
 @app.task(name="shared.give_up", bind=True, max_retries=2)
 def give_up(self):
-    raise self.retry(countdown=0.1, exc=Overdrawn("checking", self.request.retries))
+    """The pause is long enough for a worker of Celery to store RETRY before another stores what follows."""
+    raise self.retry(countdown=0.5, exc=Overdrawn("checking", self.request.retries))
 
 
 @app.task(name="shared.exhaust", bind=True, max_retries=1)
@@ -157,6 +158,16 @@ def slow(path, seconds):
     """Say that it runs, and by which process, then take so long."""
     note(path, pid=os.getpid())
     time.sleep(seconds)
+    return SIDE
+
+
+@app.task(name="shared.block")
+def block(path, go):
+    """Say that it runs, then take until that file is there, a minute at most."""
+    note(path, pid=os.getpid())
+    end = time.monotonic() + 60
+    while not Path(go).exists() and time.monotonic() < end:
+        time.sleep(0.02)
     return SIDE
 
 

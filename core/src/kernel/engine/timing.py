@@ -28,6 +28,7 @@ class Timing:
 
 
 NOW = Timing()
+_ROUNDING_S = 0.000_01
 _WANTED = {"countdown": "a number of seconds", "eta": "a datetime", "expires": "a datetime or seconds from now"}
 
 
@@ -67,12 +68,17 @@ def resolve_timing(options: CallOptions, now: float, zone: tzinfo | None, *, utc
     start = _moment("countdown", countdown, now, zone) if countdown is not None else _moment("eta", eta, now, zone)
     end = _moment("expires", expires, now, zone)
     return Timing(
-        delay_s=max(0.0, start.timestamp() - now) if start else 0.0,
+        delay_s=_ahead(start.timestamp() - now) if start else 0.0,
         eta=_text(start, shown),
         left_s=max(0.0, end.timestamp() - now) if end else None,
         expires=_text(end, shown),
         late=end is not None and end.timestamp() <= now,
     )
+
+
+def _ahead(seconds: float) -> float:
+    """A moment that rounding put a little ahead is now: a broker that cannot delay must not be asked for it."""
+    return seconds if seconds >= _ROUNDING_S else 0.0
 
 
 def _moment(name: str, value: object, now: float, zone: tzinfo | None) -> datetime | None:
