@@ -30,11 +30,11 @@ NAMES = itertools.count()
 
 class Publisher:
     def __init__(self, log):
-        self.log, self.refuse = log, set()
+        self.log, self.refuse, self.code = log, set(), Code.UNAVAILABLE
 
     def publish(self, calls):
         if self.refuse & {call.task for call in calls}:
-            raise OperationalError("refused")
+            raise OperationalError("refused", code=self.code)
         self.log.append(("publish", [call.task for call in calls]))
 
 
@@ -158,6 +158,24 @@ def test_a_refused_callback_fails_the_task_it_belongs_to_and_no_other():
     assert [report.state for report in reports] == ["SUCCESS", "FAILURE", "SUCCESS"]
     assert bench.services.backend.status("t2") == "FAILURE"
     assert bench.services.backend.status("t1") == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("late", "code", "state"),
+    [
+        (True, Code.UNAVAILABLE, "REJECTED"),
+        (True, Code.TOO_LARGE, "FAILURE"),
+        (False, Code.UNAVAILABLE, "FAILURE"),
+    ],
+)
+def test_with_late_acknowledgement_a_success_outlives_a_broker_that_is_away(late, code, state):
+    """Its body may run again, so the chain goes on when the broker is back; what is refused for good is a failure."""
+    bench = Bench()
+    bench.task.task_options = TaskOptions("proj.task", acks_late=late)
+    bench.services.publisher.refuse, bench.services.publisher.code = {"next"}, code
+    (report,) = bench.commit(bench.done(Succeeded(1), callbacks=[{"task": "next"}]))
+    assert (report.state, report.settlement is SettleKind.RELEASE) == (state, state == "REJECTED")
+    assert bench.services.backend.status("t1") == (None if state == "REJECTED" else "FAILURE")
 
 
 def test_a_retry_that_cannot_be_sent_gives_the_message_back():

@@ -133,7 +133,7 @@ class Committer:
         try:
             self._send(done.plan.calls, done.plan.joins)
         except KernelError as error:
-            if isinstance(done.plan.outcome, (Retried, Replaced)):
+            if isinstance(done.plan.outcome, (Retried, Replaced)) or _repeatable(done.run, error):
                 return _given_back(done, error)
             return self._failed(done, done.run, error)
         return done
@@ -240,6 +240,12 @@ def _call_handlers(run: Run, done: Plan) -> None:
 def _cause(error: BaseException) -> BaseException:
     """What made the task retry: the exception given to ``retry()``, as its ``exc`` (features.md 1.19)."""
     return error.exc if isinstance(error, Retry) and error.exc is not None else error
+
+
+def _repeatable(run: Run, error: KernelError) -> bool:
+    """Whether a server that is away for a while may cost another run of the body: late acknowledgement says so."""
+    passing = isinstance(error, DriverError) and error.retryable
+    return passing and run.task.task_options.acks_late
 
 
 def _given_back(done: Done, error: KernelError) -> Done:
