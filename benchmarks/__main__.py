@@ -27,7 +27,9 @@ def main() -> None:
     for section in options.sections or SECTIONS:
         busy = os.getloadavg()[0]
         measure, text_of = _SECTIONS[section]
-        sides = measure(options.tasks, options.calls, options.only or "")
+        sides: dict[str, dict[str, float]] = {}
+        for _ in range(options.rounds):
+            _keep_best(sides, measure(options.tasks, options.calls, options.only or ""))
         if options.only is not None:
             _print(sides)
             continue

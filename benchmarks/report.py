@@ -62,12 +62,12 @@ def rabbitmq(sides: Sides, tasks: int, busy: float) -> str:
     )
 
 
-def redis(sides: Sides, tasks: int) -> str:
+def redis(sides: Sides, tasks: int, busy: float) -> str:
     """The section of Redis."""
     return _section(
         "## Redis: broker and results beside Huey",
         [
-            f"{_machine()},",
+            f"{_machine(busy)},",
             f"kernel {version('kernel')}, huey {version('huey')}, redis-py {version('redis')}.",
             f"{tasks:,} no-op tasks, two prefork executors each, counted by a file that every task writes one byte to.",
             "`bare` pushes messages of the same size one by one with redis-py and has no task queue. The server",
