@@ -74,7 +74,7 @@ class Signal:
             raise ValueError(f"{self!r}: receiver {receiver!r:.80} must take **kwargs: signals may get new arguments")
         key = _key(receiver, dispatch_uid)
         called: Callable[..., Any] = Persistent(receiver) if retry else receiver
-        held: Callable[[], Callable[..., Any] | None] = _weakly(called) if weak and not retry else _Strong(called)
+        held = _weakly(called) if weak and not retry else _Strong(called)
         with self._lock:
             if not any(known.key == key and _same(known.sender, sender) for known in self._living()):
                 self.receivers = (*self._living(), Receiver(key, held, sender))
@@ -157,13 +157,16 @@ class Persistent:
             pause = min(pause + _PAUSE_S, _LONGEST_PAUSE_S)
 
 
-class _Strong(NamedTuple):
+class _Strong:
     """Looks like a weak reference, and is none."""
 
-    function: Callable[..., Any]
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
 
     def __call__(self) -> Callable[..., Any]:
-        return self.function
+        return self._function
 
 
 def _weakly(function: Callable[..., Any]) -> Callable[[], Callable[..., Any] | None]:
