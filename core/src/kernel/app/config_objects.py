@@ -44,7 +44,7 @@ def read_object(source: ObjectSource) -> Layer:
         ImproperlyConfigured: the name cannot be imported, or a value is ill-typed.
         UnknownSetting: a name that ought to be a setting is none.
     """
-    found = _load(source)
+    found = load_source(source)
     origin = f"config_from_object {source.shown}"
     if source.namespace is not None:
         return _read_namespace(found, source.namespace.upper().rstrip("_") + "_", origin)
@@ -89,10 +89,13 @@ def _value(found: object, name: str) -> object:
     return found[name] if isinstance(found, Mapping) else getattr(found, name)
 
 
-def _load(source: ObjectSource) -> object:
-    """Import the object if it is given by name.
+def load_source(source: ObjectSource) -> object:
+    """The object itself, imported if it is given by name.
 
     Only the absence of the named module itself can be silent; what goes wrong inside it never is.
+
+    Raises:
+        ImproperlyConfigured: the name cannot be imported.
     """
     if not isinstance(source.source, str):
         return source.source
