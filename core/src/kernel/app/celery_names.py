@@ -39,8 +39,7 @@ _GROUPS: Mapping[str, str] = {
     "This version has no remote control: remove it.": """
         control_exchange control_queue_durable control_queue_exclusive control_queue_expires control_queue_ttl
         worker_enable_remote_control worker_pool_restarts worker_state_db""",
-    "This version declares no queues for events: remove it.": """
-        event_queue_durable event_queue_exclusive event_queue_expires event_queue_prefix event_queue_ttl""",
+    "The queue of a monitor is its own and goes with it: remove it.": "event_queue_durable event_queue_exclusive",
     "Programs are started and stopped by the service manager, such as systemd: set it there.": """
         beat_executable beat_gid beat_logfile beat_pidfile beat_uid beat_umask
         events_executable events_gid events_logfile events_pidfile events_uid events_umask

@@ -13,11 +13,11 @@ from kernel.app.amqp import Amqp
 from kernel.app.autodiscovery import Packages, import_tasks
 from kernel.app.bound_results import BoundGroupResult
 from kernel.app.builtin_tasks import BUILT_IN
-from kernel.app.clock import LogicalClock
 from kernel.app.coroutine_task import CoroutineTask
 from kernel.app.current import holder
 from kernel.app.decorators import BoundDecorator, Decorator
 from kernel.app.group_result import GroupResult
+from kernel.app.part import Part
 from kernel.app.ports import Client, Pool
 from kernel.app.registry import TaskRegistry
 from kernel.app.result import AsyncResult
@@ -31,6 +31,7 @@ from kernel.app.task_definition import define_task, own_task
 from kernel.errors.warnings import AlwaysEagerIgnored
 from kernel.model.config import Config
 from kernel.model.options import CallOptions
+from kernel.runtime.clock import LogicalClock
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,6 +63,7 @@ class Kernel:
 
     Task: Any = BaseTask
     """The base class of tasks; may be replaced, on a subclass or on one application."""
+    events = Part("kernel.app.events", "Events")
 
     def __init__(  # noqa: PLR0913 - the documented constructor (features.md 1.15)
         self,
@@ -254,6 +256,7 @@ class Kernel:
                 return old
             runtime = import_module("kernel.runtime.client")  # not before it is needed: it brings the plugin loader
             client: Client = runtime.Client.build(config, self._declared, self._mailbox)
+            client.services.clock = self.clock
             self._client, self._mailbox = client, client.services.mailbox
         if old is not None:
             old.close()

@@ -95,6 +95,7 @@ class Worker:
         import_task_modules(self.config)
         self.hostname = node_name(options.get("hostname"), self.config.namespace, os.uname().nodename)
         self.services: Services = build_services(self.config, self.hostname, with_pool=True)
+        self.services.clock = app.clock
         self.queues = _chosen_queues(self.services, options.get("queues"), options.get("exclude_queues"))
         self.pool: type[Pool] = self.services.plugins.pools[self.config.worker_pool]
         self.concurrency = _concurrency(self.config)

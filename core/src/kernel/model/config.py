@@ -193,3 +193,6 @@ class Config:
     # Events
     event_serializer: str = _setting("json", "serializer of events")
     event_exchange: str | None = _setting(None, "exchange of events; None is '<namespace>ev'")
+    event_queue_prefix: str | None = _setting(None, "first part of the names of event queues; None is '<namespace>ev'")
+    event_queue_ttl: float | None = _setting(5.0, "seconds an event waits for a monitor that is slow; None is for ever")
+    event_queue_expires: float | None = _setting(60.0, "seconds the queue of a monitor that died is kept")

@@ -23,6 +23,7 @@ from kernel.engine.routing import RouteResolver
 from kernel.engine.topology import build_topology
 from kernel.model.config import Config
 from kernel.model.topology import Topology
+from kernel.runtime.clock import LogicalClock
 from kernel.runtime.drivers import DriverFactory, check_reply_url, scheme_of
 from kernel.runtime.formats import Formats, named_compressors, named_serializers
 from kernel.runtime.joins import BackendJoins
@@ -44,6 +45,8 @@ class Services:
         plugins: what was loaded.
         codec: for messages.
         result_codec: for results.
+        event_codec: for events.
+        clock: the logical clock of this process; an application sets its own.
         topology: configured queues.
         resolver: the one function that decides routes.
         records: builds and reads result records.
@@ -61,12 +64,8 @@ class Services:
         self.plugins = plugins
         self.node = node
         self._pid = os.getpid()
-        limits = DecodeLimits(max_bytes=config.message_max_bytes, max_depth=config.message_max_depth)
-        accept = config.accept_content
-        formats = Formats(config, plugins)
-        self.codec = Codec(formats.serializers, formats.compressors, accept, limits)
-        results = accept if config.result_accept_content is None else config.result_accept_content
-        self.result_codec = Codec(formats.serializers, formats.compressors, results, limits)
+        self.codec, self.result_codec, self.event_codec = _codecs(config, Formats(config, plugins))
+        self.clock = LogicalClock()
         self.records = Records(config, self.result_codec)
         self.mailbox = mailbox if mailbox is not None and mailbox.pid == self._pid else Mailbox()
         self.mailbox.ttl_s = self.records.ttl_s
@@ -262,6 +261,15 @@ def build_services(config: Config, node: str, *, with_pool: bool = False, mailbo
     )
     call_hook(plugins, "kernel_configure", config=MappingProxyType(_plain(config)))
     return Services(config, plugins, node, mailbox)
+
+
+def _codecs(config: Config, formats: Formats) -> list[Codec]:
+    """For messages, results and events; the latter come in JSON whatever else is accepted."""
+    limits = DecodeLimits(max_bytes=config.message_max_bytes, max_depth=config.message_max_depth)
+    accept = config.accept_content
+    results = accept if config.result_accept_content is None else config.result_accept_content
+    events = tuple(dict.fromkeys((config.event_serializer, "json")))
+    return [Codec(formats.serializers, formats.compressors, each, limits) for each in (accept, results, events)]
 
 
 def _formats(config: Config) -> list[str]:

@@ -25,7 +25,8 @@ class ClientEvents:
         dispatcher = self._dispatcher
         if dispatcher is None or self._pid != os.getpid():  # a forked child has a name of its own
             services = self._services
-            dispatcher = EventDispatcher(ControlWay(services), services.codec, services.config, services.node)
+            way = ControlWay(services)
+            dispatcher = EventDispatcher(way, services.codec, services.config, services.node, clock=services.clock)
             self._dispatcher, self._pid = dispatcher, os.getpid()
         for happened in events:
             dispatcher.send(happened)

@@ -7,7 +7,6 @@ import logging
 import os
 import platform
 import random
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from kernel.errors import DriverError, EncodeError
 from kernel.model.config import Config
 from kernel.model.events import event, routing_key
 from kernel.model.topology import Exchange
+from kernel.runtime.clock import LogicalClock
 from kernel.runtime.ledger import Ledger
 from kernel.runtime.timer import Timer
 
@@ -58,9 +58,19 @@ class EventDispatcher:
         config: exchange and serializer.
         hostname: name of this node.
         background: :meth:`flush` returns at once and a thread publishes, from :meth:`start` to :meth:`close`.
+        clock: the logical clock of this process; None is a new one.
     """
 
-    def __init__(self, link: Way, codec: Codec, config: Config, hostname: str, *, background: bool = False) -> None:
+    def __init__(
+        self,
+        link: Way,
+        codec: Codec,
+        config: Config,
+        hostname: str,
+        *,
+        background: bool = False,
+        clock: LogicalClock | None = None,
+    ) -> None:
         self._link = link
         self._codec = codec
         self._serializer = config.event_serializer
@@ -69,8 +79,7 @@ class EventDispatcher:
         self._hostname = hostname
         self._pid = os.getpid()
         self._buffer: deque[Mapping[str, Any]] = deque(maxlen=_BUFFER)
-        self._clock = 0
-        self._lock = threading.Lock()
+        self._clock = LogicalClock() if clock is None else clock
         self.dropped = 0
         self._failures = 0
         self._retry_at = 0.0
@@ -117,11 +126,13 @@ class EventDispatcher:
         self._publish(self._complete(happened), routing_key(str(happened["type"])), 1)
 
     def _complete(self, happened: Mapping[str, object]) -> dict[str, object]:
-        with self._lock:
-            self._clock += 1
-            clock = self._clock
-        common = {"hostname": self._hostname, "utcoffset": _utcoffset(), "pid": self._pid, "clock": clock}
-        return {**common, **happened}
+        return {
+            "hostname": self._hostname,
+            "utcoffset": _utcoffset(),
+            "pid": self._pid,
+            "clock": self._clock.forward(),
+            **happened,
+        }
 
     def _publish(self, payload: object, key: str, count: int) -> None:
         if not self._link.up or time.monotonic() < self._retry_at:

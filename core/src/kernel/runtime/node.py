@@ -213,7 +213,9 @@ class Node:
         """Over the link, or over a connection of its own, whose outages are not to hold the main loop up."""
         services, apart = self._services, self._services.config.control_url is not None
         way = ControlWay(services) if apart else self._link
-        return EventDispatcher(way, services.codec, services.config, self._options.hostname, background=apart)
+        return EventDispatcher(
+            way, services.codec, services.config, self._options.hostname, background=apart, clock=services.clock
+        )
 
     def _make_desk(self, tasks: Mapping[str, RunnableTask], events: EventDispatcher | None) -> Desk:
         settlement = Settlement(self._link, self._leases)
