@@ -110,10 +110,10 @@ class EventReceiver:
         self, limit: int | None = None, timeout: float | None = None, wakeup: bool = True
     ) -> Iterator[list[dict[str, Any]]]:
         """As :meth:`capture`, step by step: the events of each message after the handlers had them."""
-        self._should_stop = False
         services = build_services(self.app.config, client_name())  # its own, which nothing else in the process closes
         services.clock = self.app.clock
         reader = self._reader = EventReader(services, self.queue)
+        self.should_stop = self._should_stop
         try:
             self._open(reader, timeout, services if wakeup else None)
             for events in reader.messages(limit, timeout):
@@ -121,7 +121,7 @@ class EventReceiver:
                     self.process(event["type"], event)
                 yield events
         finally:
-            self._reader = None
+            self._reader, self._should_stop = None, False
             reader.close()
             services.close()
 
@@ -133,7 +133,10 @@ class EventReceiver:
 
     @property
     def should_stop(self) -> bool:
-        """Whether :meth:`capture` is to return; may be set from a handler and from any thread."""
+        """Whether :meth:`capture` is to return; may be set from a handler, any thread and a signal handler.
+
+        Set before it is called, it makes it return at once; it is False again afterwards.
+        """
         return self._should_stop
 
     @should_stop.setter

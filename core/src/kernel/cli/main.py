@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "worker": Lazy("kernel.cli.worker", "worker_command", "Start a worker node."),
     "call": Lazy("kernel.cli.call", "call_command", "Send a task by name."),
     "result": Lazy("kernel.cli.result", "result_command", "Show the result of a task."),
+    "events": Lazy("kernel.cli.events", "events_command", "Watch what workers and tasks do."),
     "graph": Lazy("kernel.cli.graph", "graph_command", "Draw a workflow."),
     "purge": Lazy("kernel.cli.purge", "purge_command", "Delete the waiting messages of queues."),
     "quarantine": Lazy("kernel.cli.quarantine", "quarantine_group", "Look at messages that were set aside."),

@@ -77,7 +77,6 @@ class EventReader:
         Raises:
             DriverError: when settings say not to wait for it, or waiting does not help.
         """
-        self._stopped = False
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._stopped and not self._link.connect():
             left = self._link.retry_in() if end is None else min(self._link.retry_in(), end - time.monotonic())
