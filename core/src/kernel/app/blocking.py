@@ -35,3 +35,17 @@ def allow_join_result() -> Iterator[None]:
         yield
     finally:
         current.reset(token)
+
+
+@contextmanager
+def denied_join_result() -> Iterator[None]:
+    """Forbid ``get()`` again, in a block inside one where it is allowed."""
+    running = current.get()
+    if running is None:
+        yield
+        return
+    token = current.set(replace(running, may_wait=False))
+    try:
+        yield
+    finally:
+        current.reset(token)

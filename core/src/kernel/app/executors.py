@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -61,6 +61,7 @@ class SpawningFactory:
         options: as above.
         log_path: file to log to; None is the error stream.
         log_color: as in :class:`LogSettings`.
+        preload: modules imported before.
     """
 
     module: str
@@ -69,9 +70,12 @@ class SpawningFactory:
     options: ExecutorOptions
     log_path: str | None = None
     log_color: bool | None = None
+    preload: Sequence[str] = ()
 
     def __call__(self) -> TaskExecutor:
         """A new executor."""
+        for module in self.preload:
+            import_module(module)
         app: Kernel = getattr(import_module(self.module), self.attribute)
         app.conf.use_command_line(self.settings)
         set_up(LogSettings(app.config, self.options.log_level, self.log_path, self.log_color))

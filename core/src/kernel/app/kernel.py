@@ -63,6 +63,8 @@ class Kernel:
 
     Task: Any = BaseTask
     """The base class of tasks; may be replaced, on a subclass or on one application."""
+    preload: Sequence[str] = ()
+    """Modules that a fresh interpreter imports before the one with the application."""
     events = Part("kernel.app.events", "Events")
 
     def __init__(  # noqa: PLR0913 - the documented constructor (features.md 1.15)
@@ -78,16 +80,11 @@ class Kernel:
         strict_typing: bool | None = None,
         **settings: Any,
     ) -> None:
-        named = {
-            "broker_url": broker,
-            "result_backend": backend,
-            "include": include,
-            "namespace": namespace,
-            "strict_typing": strict_typing,
-        }
+        named = {"broker_url": broker, "result_backend": backend, "include": include, "namespace": namespace,
+                 "strict_typing": strict_typing}  # fmt: skip
         self.main = main
         self.clock = LogicalClock()
-        self.conf = Settings({**settings, **{key: value for key, value in named.items() if value is not None}})
+        self.conf = self._settings({**settings, **{key: value for key, value in named.items() if value is not None}})
         self.autofinalize = autofinalize
         self.finalized = False
         self.amqp = Amqp(self)
@@ -101,9 +98,17 @@ class Kernel:
         self._lock = threading.RLock()
         if config_source is not None:
             self.conf.config_from_object(config_source)
+        self._complete()
         if set_as_current:
             self.set_current()
         self.on_init()
+
+    def _settings(self, given: Mapping[str, object]) -> Settings:
+        """The settings, from those of the constructor; an adapter may have others."""
+        return Settings(given)
+
+    def _complete(self) -> None:
+        """Called by the constructor before :meth:`on_init`, for adapters that add parts of their own."""
 
     def on_init(self) -> None:
         """Called at the end of the constructor; for subclasses."""
@@ -277,9 +282,7 @@ class Kernel:
     def start(self, argv: Sequence[str] | None = None) -> int:
         """Run the ``kernel`` program with this application; arguments are those of the process unless given."""
         program = import_module("kernel.cli.main")
-        arguments = list(sys.argv[1:] if argv is None else argv)
-        code: int = program.main(arguments, app=self)
-        return code
+        return int(program.main(list(sys.argv[1:] if argv is None else argv), app=self))
 
     def __enter__(self) -> Self:
         return self
@@ -293,8 +296,4 @@ class Kernel:
         return f"<{type(self).__name__} {self.main or '__main__'} at {id(self):#x}>"
 
 
-def _default() -> Kernel:
-    return Kernel("default", set_as_current=False)
-
-
-holder.default_made_by(_default)
+holder.default_made_by(partial(Kernel, "default", set_as_current=False))

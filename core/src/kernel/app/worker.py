@@ -179,6 +179,7 @@ class Worker:
             told,
             self._options.get("log_path"),
             self._options.get("log_color"),
+            self.app.preload,
         )
 
     def _check(self) -> None:

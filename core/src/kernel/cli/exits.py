@@ -108,12 +108,17 @@ def wants_traceback() -> bool:
     return os.environ.get("KERNEL_DEBUG", "") not in {"", "0"}
 
 
-def report(error: BaseException) -> int:
-    """Print `error` as one line on the error stream, with a traceback when ``KERNEL_DEBUG`` is set; the exit code."""
+def report(error: BaseException, name: str = "kernel") -> int:
+    """Print `error` as one line on the error stream, with a traceback when ``KERNEL_DEBUG`` is set; the exit code.
+
+    Args:
+        error: what happened.
+        name: the program's name.
+    """
     if wants_traceback():
         traceback.print_exception(error)
     sys.stdout.flush()
-    click.echo(f"kernel: error: {one_line(error)}", err=True)
+    click.echo(f"{name}: error: {one_line(error)}", err=True)
     return exit_code(error)
 
 
@@ -123,12 +128,12 @@ def _sentence(message: str) -> str:
 
 
 def _usage_cure(error: click.UsageError) -> str:
-    command = error.ctx.command_path if error.ctx else "kernel"
+    path = error.ctx.command_path if error.ctx else "kernel"
+    program, _, command = path.partition(" ")
     option = getattr(error, "option_name", None)
-    if option in _GLOBAL_OPTIONS and command != "kernel":
-        name = command.removeprefix("kernel ")
-        return f"{option} is a global option and stands before the command: kernel {option} ... {name}"
-    return f"Try '{command} --help'."
+    if option in _GLOBAL_OPTIONS and command:
+        return f"{option} is a global option and stands before the command: {program} {option} ... {command}"
+    return f"Try '{path} --help'."
 
 
 _GLOBAL_OPTIONS: Final = frozenset(

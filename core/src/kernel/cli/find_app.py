@@ -16,8 +16,8 @@ from kernel.errors.near import did_you_mean
 ATTRIBUTES: Final = ("app", "kernel", "celery")
 """The names under which a module's app is looked for, in this order, before any other instance."""
 
-SUBMODULE: Final = "kernel"
-"""A package without one of these attributes keeps its app in this submodule, before any other instance in it."""
+SUBMODULES: Final = ("kernel", "celery")
+"""A package without one of these attributes keeps its app in such a submodule, before any other instance in it."""
 
 App = TypeVar("App")
 
@@ -26,8 +26,8 @@ class Finder(Generic[App]):
     """Finds an instance of `kind` by path; every failure is one line that tells what was tried.
 
     ``module.path:attribute`` names it exactly. ``module.path`` means the module's ``app``, ``kernel`` or ``celery``;
-    for a package then its submodule ``kernel`` by these same rules; then any instance in the module. A path whose
-    last part is no module is taken as ``module.attribute``.
+    for a package then its submodule ``kernel`` or ``celery`` by these same rules; then any instance in the module. A
+    path whose last part is no module is taken as ``module.attribute``.
 
     Args:
         kind: the class an app is an instance of.
@@ -104,8 +104,7 @@ class Finder(Generic[App]):
             value = getattr(module, attribute, None)
             if isinstance(value, self._kind):
                 return value
-        submodule = f"{name}.{SUBMODULE}"
-        if hasattr(module, "__path__"):
+        for submodule in [f"{name}.{each}" for each in SUBMODULES] if hasattr(module, "__path__") else []:
             self._tried.append(submodule)
             if _exists(submodule) and (found := self._in_module(_import(submodule))) is not None:
                 return found

@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
     ) -> None:
         super().__init__(**options)
         self._lazy = dict(lazy)
-        self._extra = extra
+        self.commands_of_plugins = extra
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The kernel's own commands in the order of the table."""
@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
         """The command of that name: the kernel's own first, so that no plugin can shadow one."""
         if cmd_name in self._lazy:
             return self._lazy[cmd_name].load()
-        return super().get_command(ctx, cmd_name) or self._extra(ctx).get(cmd_name)
+        return super().get_command(ctx, cmd_name) or self.commands_of_plugins(ctx).get(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
         name = args[0]
         if name.startswith("-") or self.get_command(ctx, name) is not None:
             return super().resolve_command(ctx, args)
-        known = [*self.list_commands(ctx), *self._extra(ctx)]
+        known = [*self.list_commands(ctx), *self.commands_of_plugins(ctx)]
         raise click.UsageError(f"no such command: {name!r}. {did_you_mean(name, known)}".strip(), ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -86,7 +86,11 @@ class LazyGroup(click.Group):
         rows += [(name, self.commands[name].get_short_help_str()) for name in super().list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-        added = [(name, each.get_short_help_str()) for name, each in self._extra(ctx).items() if name not in self._lazy]
+        added = [
+            (name, each.get_short_help_str())
+            for name, each in self.commands_of_plugins(ctx).items()
+            if name not in self._lazy
+        ]
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)

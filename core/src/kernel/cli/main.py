@@ -74,16 +74,23 @@ def program(ctx: click.Context, /, **_options: object) -> None:
     invocation.enter_workdir()
 
 
-def main(arguments: Sequence[str] | None = None, app: Kernel | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    app: Kernel | None = None,
+    group: click.Group = program,
+    name: str = "kernel",
+) -> int:
     """Run the program; every error ends as one line on the error stream and an exit code of sysexits(3).
 
     Args:
         arguments: without the program's name; None takes those of the process.
         app: the app in place of one named by ``-A``.
+        group: the commands.
+        name: the program's name, in what it says.
     """
     try:
         given = arguments if arguments is None else list(arguments)
-        ended = program.main(args=given, prog_name="kernel", standalone_mode=False, obj=app)
+        ended = group.main(args=given, prog_name=name, standalone_mode=False, obj=app)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return Exit.USAGE
@@ -93,5 +100,5 @@ def main(arguments: Sequence[str] | None = None, app: Kernel | None = None) -> i
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - the last place: reported with its exit code, never swallowed
-        return report(error)
+        return report(error, name)
     return ended if isinstance(ended, int) else Exit.OK  # what ctx.exit() was given; commands return nothing

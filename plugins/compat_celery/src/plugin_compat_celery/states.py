@@ -1,3 +1,42 @@
 """``celery.states`` (features.md 1.4)."""
 
-from kernel.states import *  # noqa: F403 - the kernel's states under their familiar place
+from kernel.model.states import (
+    ALL_STATES as ALL_STATES,
+)
+from kernel.model.states import (
+    EXCEPTION_STATES,
+    FAILURE,
+    IGNORED,
+    PENDING,
+    PROPAGATE_STATES,
+    READY_STATES,
+    RECEIVED,
+    RETRY,
+    REVOKED,
+    STARTED,
+    SUCCESS,
+    UNREADY_STATES,
+    precedence,
+    state,
+)
+from kernel.model.states import REJECTED as REJECTED
+from plugin_compat_celery.adapter.absent import missing
+
+__getattr__ = missing(__name__)
+
+__all__ = [
+    "EXCEPTION_STATES",
+    "FAILURE",
+    "IGNORED",
+    "PENDING",
+    "PROPAGATE_STATES",
+    "READY_STATES",
+    "RECEIVED",
+    "RETRY",
+    "REVOKED",
+    "STARTED",
+    "SUCCESS",
+    "UNREADY_STATES",
+    "precedence",
+    "state",
+]

@@ -1,0 +1,36 @@
+"""Options of ``@app.task`` that Celery has and the kernel spells differently, or needs no more."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernel.errors import ImproperlyConfigured
+from plugin_compat_celery.utils.imports import symbol_by_name
+
+_NEEDLESS = frozenset({"lazy", "shared", "abstract", "accept_magic_kwargs"})
+"""What they ask for is so in any case: a task is made at once, and belongs to the application it was defined with."""
+
+_REFUSED: Mapping[str, str] = {
+    "filter": "wrap the function before it becomes a task",
+    "Strategy": "write a Task.Request class for what happens when a message is received",
+}
+
+
+def translated(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as the kernel takes them.
+
+    Raises:
+        ImproperlyConfigured: for one that has no counterpart.
+    """
+    given = {name: value for name, value in options.items() if name not in _NEEDLESS}
+    for name, cure in _REFUSED.items():
+        if given.pop(name, None) is not None:
+            raise ImproperlyConfigured(f"The task option {name!r} has no counterpart in kernel.", cure=f"{cure}.")
+    both = given.pop("acks_on_failure_or_timeout", None)
+    if both is not None:
+        given.setdefault("acks_on_failure", both)
+        given.setdefault("acks_on_timeout", both)
+    if given.pop("retry_on_worker_lost", None):  # the kernel counts deliveries, so that this cannot go on for ever
+        given.setdefault("reject_on_worker_lost", True)
+    if "base" in given:
+        given["base"] = symbol_by_name(given["base"])
+    return given

@@ -1,0 +1,9 @@
+"""``celery.app.log``."""
+
+from kernel.runtime.logs import Line as TaskFormatter
+from plugin_compat_celery.adapter.absent import missing
+from plugin_compat_celery.adapter.logging import Logging
+
+__getattr__ = missing(__name__)
+
+__all__ = ["Logging", "TaskFormatter"]

@@ -1,0 +1,1 @@
+"""``celery.apps``: programs as objects."""
