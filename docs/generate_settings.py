@@ -11,6 +11,7 @@ SECTIONS = {
     "broker_": "Broker",
     "result_": "Results",
     "task_": "Tasks",
+    "beat_": "Beat",
     "worker_": "Worker",
     "event_": "Events",
     "security_": "Security",

@@ -120,7 +120,7 @@ def test_a_namespace_takes_upper_case_names_only(make):
         ("CELERY_TASK_SERIALISER", "Did you mean 'CELERY_TASK_SERIALIZER'"),
         ("CELERY_DEFAULT_QUEUE", "is an old name. Write CELERY_TASK_DEFAULT_QUEUE instead."),
         ("CELERYD_CONCURRENCY", "is an old name. Write worker_concurrency instead."),
-        ("CELERY_BEAT_SCHEDULE", "is a setting of Celery that this version does not act on."),
+        ("CELERY_WORKER_DIRECT", "is a setting of Celery that this version does not act on."),
         ("CELERY_WORKER_PREFETCH_MULTIPLIER", "worker_handout_max"),
     ],
 )
@@ -139,7 +139,7 @@ def test_unknown_names_of_a_namespace(name, says, make):
         ({"task_serialiser": "json"}, "no setting task_serialiser (config_from_object dict). Did you mean"),
         (SimpleNamespace(task_serialiser="json"), "no setting task_serialiser (config_from_object SimpleNamespace)"),
         (SimpleNamespace(worker_prefetch_multiplier=1), "does not act on"),
-        (SimpleNamespace(beat_schedule=print), "does not act on"),
+        (SimpleNamespace(worker_direct=print), "does not act on"),
         (SimpleNamespace(CELERYD_CONCURRENCY=1), "Write worker_concurrency instead."),
         (SimpleNamespace(TIMEZONE="UTC"), "Write timezone instead."),
         ({"worker_concurrency": "many"}, "worker_concurrency = 'many' (config_from_object dict) must be"),

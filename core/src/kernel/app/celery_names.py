@@ -33,9 +33,8 @@ _GROUPS: Mapping[str, str] = {
     "Declare the queue in task_queues with the type it needs among its arguments.": """
         task_create_missing_queue_type task_create_missing_queue_exchange_type""",
     "A consumer bounds what it holds by itself, whatever its queues are: remove it.": "worker_detect_quorum_queues",
-    "This version has no periodic tasks: remove it, and call tasks from cron or a systemd timer.": """
-        beat_cron_starting_deadline beat_enable_remote_control beat_max_loop_interval beat_remote_control_max_tick_age
-        beat_schedule beat_schedule_filename beat_scheduler beat_sync_every""",
+    "This version of beat does not answer remote control: remove it, and watch its process.": """
+        beat_enable_remote_control beat_remote_control_max_tick_age""",
     "This version has no remote control: remove it.": """
         control_exchange control_queue_durable control_queue_exclusive control_queue_expires control_queue_ttl
         worker_enable_remote_control worker_pool_restarts worker_state_db""",

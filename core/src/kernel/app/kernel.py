@@ -2,12 +2,11 @@
 
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from kernel.app.amqp import Amqp
 from kernel.app.autodiscovery import Packages, import_tasks
@@ -17,20 +16,21 @@ from kernel.app.coroutine_task import CoroutineTask
 from kernel.app.current import holder
 from kernel.app.decorators import BoundDecorator, Decorator
 from kernel.app.group_result import GroupResult
+from kernel.app.occasion import Occasion
 from kernel.app.part import Part
+from kernel.app.periodic import add_periodic_task
 from kernel.app.ports import Client, Pool
 from kernel.app.registry import TaskRegistry
 from kernel.app.result import AsyncResult
 from kernel.app.security import setup_security
+from kernel.app.sending import send_task
 from kernel.app.settings import Settings
 from kernel.app.shared import blueprints
 from kernel.app.signature import signature
 from kernel.app.task import Task as BaseTask
-from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
 from kernel.app.task_definition import define_task, own_task
-from kernel.errors.warnings import AlwaysEagerIgnored
+from kernel.app.zone import now, timezone
 from kernel.model.config import Config
-from kernel.model.options import CallOptions
 from kernel.runtime.clock import LogicalClock
 
 P = ParamSpec("P")
@@ -91,6 +91,9 @@ class Kernel:
         self.AsyncResult = partial(AsyncResult[Any], app=self)
         self.GroupResult = BoundGroupResult(GroupResult, app=self)
         self.signature = partial(signature, app=self)
+        self.on_after_configure = Occasion("on_after_configure", "source")
+        self.on_after_finalize = Occasion("on_after_finalize")
+        self.conf.when_read(partial(self.on_after_configure.tell, self, source=self.conf))
         self._registry = TaskRegistry()
         self._shared = 0
         self._client: Client | None = None
@@ -196,27 +199,9 @@ class Kernel:
             for blueprint in shared:
                 self._define(*blueprint)
             self._shared = len(shared)
+        self.on_after_finalize.tell(self)
 
-    def send_task(
-        self,
-        name: str,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        **options: Unpack[CallOptions],
-    ) -> AsyncResult[Any]:
-        """Send a task by name, registered here or not; options as in :meth:`Task.apply_async`."""
-        if self.config.task_always_eager:
-            warnings.warn(
-                f"task_always_eager has no effect on send_task({name!r}): a message is sent",
-                AlwaysEagerIgnored,
-                stacklevel=2,
-            )
-        call = make_call(name, *check_arguments(args, kwargs), options, self.config)
-        (producer_of(options) or self.pool).publish((call,))
-        adopt([[call.id, None], None], options)
-        task = self._registry.get(name)
-        ignored = call.options.get("ignore_result", task.ignore_result if task is not None else None)
-        return AsyncResult(call.id, self, ignored=bool(ignored))
+    send_task = send_task
 
     # Settings
 
@@ -238,6 +223,9 @@ class Kernel:
         return self.conf.snapshot()
 
     setup_security = setup_security
+    add_periodic_task = add_periodic_task
+    timezone = property(timezone)
+    now = now
 
     # Connections
 

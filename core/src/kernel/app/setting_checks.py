@@ -54,6 +54,15 @@ def _queues(value: Any) -> str:
     return ""
 
 
+def _beat_schedule(value: Any) -> str:
+    if not value:
+        return ""
+    problem: str = import_module("kernel.app.beat_entries").problem_of(
+        value
+    )  # schedules are imported where one is used
+    return problem
+
+
 def _retry_policy(value: Any) -> str:
     for key, item in value.items():
         if key not in RetryPolicy.__annotations__:
@@ -82,6 +91,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "task_routes": _routes,
     "task_annotations": _annotations,
     "task_queues": _queues,
+    "beat_schedule": _beat_schedule,
     "task_publish_retry_policy": _retry_policy,
 }
 

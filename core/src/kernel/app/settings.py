@@ -6,7 +6,7 @@ from importlib import import_module
 from os import PathLike, fspath
 from typing import Any, TypeAlias
 
-from kernel.app.config_layers import Layer, effective, given
+from kernel.app.config_layers import Layer, effective, given, merged
 from kernel.app.config_objects import ObjectSource, read_object
 from kernel.app.setting_checks import check_together
 from kernel.app.setting_names import unknown_setting
@@ -44,6 +44,8 @@ class Settings(Mapping[str, Any]):
         "_constructor",
         "_current",
         "_file",
+        "_first_read",
+        "_keys",
         "_lock",
         "_object",
         "_read",
@@ -62,12 +64,14 @@ class Settings(Mapping[str, Any]):
         self._constructor = _layer(constructor or {}, "constructor")
         self._changes: Layer = {}
         self._command_line: Layer = {}
+        self._keys: Layer = {}
         self._added: list[Defaults] = []
         self._object: ObjectSource | None = None
         self._file: str | None = None
         self._where = (environ, fspath(cwd or ""), use_files)
         self._read: dict[str, Layer] = {}  # sources already read, by kind
         self._current: tuple[Config, dict[str, str]] | None = None  # effective settings and their origins
+        self._first_read: Callable[[], None] | None = None  # who wants to know of the first read
 
     # Reading
 
@@ -128,6 +132,17 @@ class Settings(Mapping[str, Any]):
     def update(self, settings: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Change several settings at run time, all or none of them."""
         self._put(self._changes, _layer({**(settings or {}), **more}, "app.conf"))
+
+    def put_key(self, name: str, key: str, value: object) -> None:
+        """Set one key of a mapping, over whatever the sources say of the others; nothing is read for it."""
+        self._put(
+            self._keys,
+            {name: merged(given(name, {key: value}, "app.conf")._replace(partial=True), self._keys.get(name))},
+        )
+
+    def when_read(self, tell: Callable[[], None]) -> None:
+        """Call this once, when settings have been read for the first time."""
+        self._first_read = tell
 
     def use_command_line(self, options: Mapping[str, object]) -> None:
         """Take the options of a command, by setting name; None means that an option was not given."""
@@ -196,13 +211,17 @@ class Settings(Mapping[str, Any]):
         with self._lock:
             if self._current is None:
                 late = [self._source(kind) for kind in ("environment", "object", "file", "defaults")]
-                layers = [self._command_line, self._changes, self._constructor, *late]
+                layers = [self._keys, self._command_line, self._changes, self._constructor, *late]
                 found = {name: effective(setting, layers) for name, setting in SETTINGS.items()}
                 config = Config(**{name: each.value for name, each in found.items()})
                 origins = {name: each.origin for name, each in found.items()}
                 check_together(config, origins)
                 self._current = config, origins
-            return self._current
+            current, tell, self._first_read = self._current, self._first_read, None
+        if tell is None:
+            return current
+        tell()  # without the lock: it runs code of the application
+        return self._current or self._merge()
 
     def _source(self, kind: str) -> Layer:
         if kind not in self._read:

@@ -159,6 +159,24 @@ class Config:
     task_eager_propagates: bool = _setting(False, "raise errors of eager calls")
     task_store_eager_result: bool = _setting(False, "write eager results to the backend")
 
+    # Beat
+    beat_schedule: Mapping[str, Any] = _setting(
+        {}, "periodic tasks by name: task, schedule, args, kwargs, options, relative (docs/periodic-tasks.md)"
+    )
+    beat_scheduler: str = _setting("kernel.beat:PersistentScheduler", "class of the scheduler, as module:Class")
+    beat_schedule_filename: str | None = _setting(
+        None, "file with the times of last runs; None is '<namespace>beat-schedule'"
+    )
+    beat_max_loop_interval: float = _setting(
+        0.0, "longest sleep of beat; 0 is the scheduler's own, 300 for the built-in one"
+    )
+    beat_sync_every: int | None = _setting(
+        None, "tasks sent between two writes of that file; 0 is by time only, None is the scheduler's own: at once"
+    )
+    beat_cron_starting_deadline: float | None = _setting(
+        None, "how late a run of a crontab that was missed may be made up; None is any time"
+    )
+
     # Worker
     worker_pool: str = _setting("prefork", "prefork, threads, solo or async")
     worker_concurrency: int | str | None = _setting(

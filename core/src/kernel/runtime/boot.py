@@ -135,6 +135,13 @@ class Services:
         return None if self.backend_url is None else self._backend.get(self._no_later(deadline))
 
     @property
+    def needs_cleanup(self) -> bool:
+        """Whether somebody has to remove expired results; known without a connection."""
+        if self.backend_url is None or self._by_message:
+            return False
+        return not self._drivers.backend(self.backend_url).capabilities().autoexpire
+
+    @property
     def replies(self) -> ReplyBackend | None:
         """The result backend when it is ``rpc://``, else None; known without a connection.
 

@@ -51,11 +51,12 @@ def test_defaults_are_celerys_where_the_kernel_has_no_such_setting() -> None:
 
 @pytest.mark.parametrize("name", ["task_routes", "beat_schedule", "broker_transport_options"])
 def test_a_mapping_may_be_changed_in_place(name: str) -> None:
+    value = {"task": "b", "schedule": 30} if name == "beat_schedule" else {"queue": "b"}
     conf = settings(**{name: {}})
-    conf[name]["a"] = {"queue": "b"}
-    conf[name].update({"c": {}})
+    conf[name]["a"] = value
+    conf[name].update({"c": value})
     del conf[name]["c"]
-    assert dict(conf[name]) == {"a": {"queue": "b"}}
+    assert dict(conf[name]) == {"a": value}
 
 
 def test_a_change_in_place_takes_effect() -> None:

@@ -1,0 +1,141 @@
+"""Beat itself: looks, sends, sleeps, until it is stopped; as a program of its own or in a worker."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from kernel.app.beat.persistent import PersistentScheduler
+from kernel.app.beat.scheduler import DEFAULT_MAX_INTERVAL
+from kernel.app.named_class import named_class
+from kernel.model.interval import in_words
+from kernel.runtime.signal_table import beat_embedded_init, beat_init
+
+logger = logging.getLogger("kernel.beat")
+
+_AFTER_ERROR_S = 5.0
+
+
+class Service:
+    """Runs a scheduler.
+
+    Args:
+        app: the application.
+        max_interval: seconds slept at most; None follows ``beat_max_loop_interval``.
+        schedule_filename: the file of the built-in scheduler; None follows ``beat_schedule_filename``.
+        scheduler_cls: a class or its name, ``module:Class``; None is :attr:`scheduler_cls`.
+    """
+
+    scheduler_cls: Any = PersistentScheduler
+
+    def __init__(
+        self,
+        app: Any,
+        max_interval: float | None = None,
+        schedule_filename: str | None = None,
+        scheduler_cls: Any = None,
+    ) -> None:
+        self.app = app
+        self.max_interval = max_interval or app.conf.beat_max_loop_interval
+        self.schedule_filename = schedule_filename or app.conf.beat_schedule_filename
+        self.scheduler_cls = scheduler_cls or self.scheduler_cls
+        self.last_tick: float | None = None
+        """When the scheduler was last asked, by the monotonic clock; None before the first time."""
+        self._scheduler: Any = None
+        self._is_shutdown = threading.Event()
+        self._is_stopped = threading.Event()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.app, self.max_interval, self.schedule_filename, self.scheduler_cls)
+
+    @property
+    def scheduler(self) -> Any:
+        """The scheduler, made on first use.
+
+        Raises:
+            ImproperlyConfigured: when its class cannot be found, or another beat has its file open.
+        """
+        if self._scheduler is None:
+            self._scheduler = self.get_scheduler()
+        return self._scheduler
+
+    def get_scheduler(self, lazy: bool = False) -> Any:
+        """A scheduler; ``lazy`` only to look at it."""
+        made = named_class(self.scheduler_cls, "beat_scheduler")
+        return made(app=self.app, schedule_filename=self.schedule_filename, max_interval=self.max_interval, lazy=lazy)
+
+    def start(self, embedded_process: bool = False) -> None:
+        """Work until :meth:`stop` is called.
+
+        Args:
+            embedded_process: this beat is part of a worker.
+        """
+        logger.info("beat: Starting...")
+        scheduler = self.scheduler
+        logger.debug("beat: Ticking with max interval->%s", in_words(scheduler.max_interval or DEFAULT_MAX_INTERVAL))
+        beat_init.send(sender=self)
+        if embedded_process:
+            beat_embedded_init.send(sender=self)
+        try:
+            while not self._is_shutdown.is_set():
+                self._turn(scheduler)
+        finally:
+            self.sync()
+
+    def sync(self) -> None:
+        """The scheduler writes what it knows and lets go of it."""
+        try:
+            if self._scheduler is not None:
+                self._scheduler.close()
+        finally:
+            self._is_stopped.set()
+
+    def stop(self, wait: bool = False) -> None:
+        """Ask beat to end; from any thread, and from signal handlers without ``wait``."""
+        self._is_shutdown.set()
+        if wait:
+            self._is_stopped.wait()
+
+    def _turn(self, scheduler: Any) -> None:
+        interval = self._tick(scheduler)
+        self.last_tick = time.monotonic()
+        if not interval or interval <= 0:
+            return
+        logger.debug("beat: Waking up in %s.", in_words(interval))
+        self._is_shutdown.wait(interval)
+        if scheduler.should_sync():
+            scheduler.keep()
+
+    def _tick(self, scheduler: Any) -> Any:
+        """One look; a scheduler that fails as a whole, such as one whose database is away, is asked again."""
+        try:
+            return scheduler.tick()
+        except Exception:
+            logger.exception("beat: The scheduler failed and is asked again in %s", in_words(_AFTER_ERROR_S))
+            return _AFTER_ERROR_S
+
+
+class EmbeddedService(threading.Thread):
+    """Beat as a thread of a worker node.
+
+    Args:
+        app: the application.
+        options: as :class:`Service`.
+    """
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(name="Beat", daemon=True)
+        self.service = Service(app, **options)
+
+    def run(self) -> None:
+        """Work until :meth:`stop`; an error ends beat, and is logged, but never the worker."""
+        try:
+            self.service.start(embedded_process=True)
+        except Exception:
+            logger.critical("beat: ended by an error; the worker goes on without it", exc_info=True)
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """End it: what it is sending is sent, and its schedule is written."""
+        self.service.stop()
+        if self.ident is not None:
+            self.join(timeout_s)

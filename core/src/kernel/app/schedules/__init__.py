@@ -1,0 +1,1 @@
+"""Schedules as users write and subclass them; the arithmetic is in ``model/cron_times`` and ``model/interval``."""
