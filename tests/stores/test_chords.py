@@ -19,8 +19,6 @@ WAIT_S = 120
 AWAY_S = {"redis": 20.0}
 """How long the store is away; elsewhere it is less, for the gate's sake, and still longer than a claim."""
 LESS_S = 8.0
-MEMBERS = {"mongo": 100}
-"""How many members there are; the server that stands for MongoDB looks through all of them at each report."""
 MANY = 1000
 NUMBERS = itertools.count()
 
@@ -30,7 +28,6 @@ class Stage:
 
     def __init__(self, served: Store, url: str, folder: Path) -> None:
         assert served.harness is not None
-        self.members = MEMBERS.get(served.name, MANY)
         self.app = Kernel(
             "chords",
             broker=f"sqlite:///{folder / 'broker.sqlite3'}",
@@ -69,7 +66,7 @@ class Stage:
             self.seen.append((what, time.monotonic() - self.ended))
 
     def chord(self, failing):
-        header = (self.member.s(n, fails=failing and n % 20 == 0, retries=n < 3) for n in range(self.members))
+        header = (self.member.s(n, fails=failing and n % 20 == 0, retries=n < 3) for n in range(MANY))
         return chord(header)(self.body.s().on_error(self.told.s()))
 
 
@@ -88,7 +85,7 @@ def test_a_thousand_members(served: Store, tmp_path: Path) -> None:
         good, bad = stage.chord(failing=False), stage.chord(failing=True)
         with start_worker(stage.app, concurrency=4, loglevel="CRITICAL"):
             deadline = time.monotonic() + WAIT_S
-            while stage.ran < stage.members / 10:
+            while stage.ran < MANY / 10:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             proxy.trouble.refuse = True
@@ -96,12 +93,12 @@ def test_a_thousand_members(served: Store, tmp_path: Path) -> None:
             time.sleep(AWAY_S.get(served.name, LESS_S))
             assert stage.seen == [], "the chords ended before the store went away"
             proxy.heal()
-            assert good.get(timeout=WAIT_S) == sum(range(stage.members))
+            assert good.get(timeout=WAIT_S) == sum(range(MANY))
             with pytest.raises(ChordError, match="ValueError"):
                 bad.get(timeout=WAIT_S)
             while len(stage.seen) < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         stage.app.close()
-    assert sorted(what for what, _ in stage.seen) == [("body", sum(range(stage.members))), ("told", bad.id)]
+    assert sorted(what for what, _ in stage.seen) == [("body", sum(range(MANY))), ("told", bad.id)]
     assert max(late for _, late in stage.seen) <= CLAIM_S

@@ -105,6 +105,14 @@ class Connection(Client):  # type: ignore[misc] # pymemcache ships no types
         head = b"%s %s 0 %d %d%s\r\n" % (verb.encode(), name, expire, len(value), extra)
         return head + value + b"\r\n"
 
+    def add(self, key: str, number: int) -> bytes:
+        """The command that adds to a number, and is answered by the sum."""
+        return b"incr %s %d\r\n" % (self.check_key(key, b""), number)
+
+    def renew(self, key: str, expire: int) -> bytes:
+        """The command that gives a value another time to live."""
+        return b"touch %s %d\r\n" % (self.check_key(key, b""), expire)
+
     def remove(self, key: str) -> bytes:
         """The command that deletes a value."""
         return b"delete %s\r\n" % self.check_key(key, b"")

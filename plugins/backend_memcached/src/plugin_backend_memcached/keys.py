@@ -43,6 +43,14 @@ class Keys:
         """Of a piece of a value that is too large for one item."""
         return f"{self._namespace}-part-{nonce}-{number}"
 
+    def reports(self, nonce: str) -> str:
+        """Of the number of reports of a join."""
+        return f"{self._namespace}-reports-{nonce}"
+
+    def members(self, nonce: str) -> str:
+        """Of the list of the members of a join."""
+        return f"{self._namespace}-members-{nonce}"
+
     def member(self, nonce: str, digest: str) -> str:
         """Of the payload of a member of a join."""
         return f"{self._namespace}-member-{nonce}-{digest}"

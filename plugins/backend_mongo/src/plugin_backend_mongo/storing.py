@@ -2,7 +2,8 @@
 
 A write replaces the document of an id if its filter matches, else inserts one. When the filter does not match because
 the mode keeps what is there, the insertion meets the unique ``_id`` and is a duplicate. It may be one as well because
-somebody else inserted meanwhile: then a look at the document tells which, and the write is tried again.
+somebody else inserted meanwhile, or because the document has ended and is not yet removed: then a look at it tells
+which, and the write is tried again. No filter has an ``$or``, which would keep some servers from using the index.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ class Storing:
         self._deadline = deadline
         self._now_ms = session.now_ms(deadline)
         self._results: dict[int, StoreResult] = {}
+        self._ended: set[int] = set()
 
     def run(self, records: Sequence[Record]) -> list[StoreResult]:
         """Store a batch; a record that cannot be stored fails alone.
@@ -83,7 +85,7 @@ class Storing:
     def _round(self, waiting: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
         """One try for each; those that must try again."""
         places = list(waiting)
-        writes = [ReplaceOne(self._filter(document["_id"]), document, upsert=True) for document in waiting.values()]
+        writes = [ReplaceOne(self._filter(place, doc["_id"]), doc, upsert=True) for place, doc in waiting.items()]
         failed: dict[int, tuple[int, str]] = {}
         with self._session.call(WHAT, self._deadline) as database:
             collection = database[self._session.collection("taskmeta")]
@@ -113,22 +115,28 @@ class Storing:
             elif there is not None and self._keeps(there):
                 self._results[place] = StoreResult(stored=False)
             else:
+                self._ended.discard(place)
+                if there is not None and self._has_ended(there):
+                    self._ended.add(place)
                 again[place] = waiting[place]
         return again
 
-    def _filter(self, record_id: str) -> dict[str, Any]:
-        """What may be replaced."""
-        ended = {"until": {"$lte": self._now_ms}}
-        if self._mode is StoreMode.IF_ABSENT:
-            return {"_id": record_id, **ended}
-        return {"_id": record_id, "$or": [{"status": {"$nin": sorted(_KEPT[self._mode])}}, ended]}
+    def _filter(self, place: int, record_id: str) -> dict[str, Any]:
+        """What may be replaced: what has ended, or a document in a state that the mode does not keep."""
+        if self._mode is StoreMode.IF_ABSENT or place in self._ended:
+            return {"_id": record_id, "until": {"$lte": self._now_ms}}
+        return {"_id": record_id, "status": {"$nin": sorted(_KEPT[self._mode])}}
 
     def _keeps(self, there: Mapping[str, Any]) -> bool:
-        """Whether the mode keeps this document. One that Celery wrote has no end."""
-        end = there.get("until")
-        if isinstance(end, int) and end <= self._now_ms:
+        """Whether the mode keeps this document."""
+        if self._has_ended(there):
             return False
         return self._mode is StoreMode.IF_ABSENT or there.get("status") in _KEPT[self._mode]
+
+    def _has_ended(self, there: Mapping[str, Any]) -> bool:
+        """One that Celery wrote has no end."""
+        end = there.get("until")
+        return isinstance(end, int) and end <= self._now_ms
 
 
 def _waves(records: Sequence[Record]) -> Iterator[list[int]]:
