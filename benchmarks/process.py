@@ -41,13 +41,14 @@ def _worker(command: Sequence[str], environ: Mapping[str, str], log: Path) -> It
 
 def drain_rate(counter: Path, tasks: int) -> float:
     """Tasks per second from the first percent to the last task, by the independent counter."""
-    _wait_for(counter, max(1, tasks // 100))
+    wait_for(counter, max(1, tasks // 100))
     began, at = time.perf_counter(), counter.stat().st_size
-    _wait_for(counter, tasks)
+    wait_for(counter, tasks)
     return (tasks - at) / (time.perf_counter() - began)
 
 
-def _wait_for(counter: Path, size: int) -> None:
+def wait_for(counter: Path, size: int) -> None:
+    """Until so many tasks have counted themselves."""
     deadline = time.monotonic() + 120
     while not counter.exists() or counter.stat().st_size < size:
         if time.monotonic() > deadline:

@@ -74,6 +74,11 @@ class Server:
         return self._address
 
     @property
+    def pid(self) -> int:
+        """The process that serves; 0 while it does not run."""
+        return self._process.pid if self._process is not None and self.running else 0
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None

@@ -36,6 +36,7 @@ from kernel.runtime.clock import LogicalClock
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+_NO_OPTIONS: Mapping[str, Any] = {}
 
 
 class Kernel:
@@ -258,7 +259,7 @@ class Kernel:
     def _declared(self, name: str) -> Mapping[str, Any]:
         """The execution options that a task registered here declares."""
         task = self._registry.get(name)
-        return task.prepared.call if task is not None else {}
+        return task.prepared.call if task is not None else _NO_OPTIONS
 
     def close(self) -> None:
         """Close connections; they are opened again when used again."""

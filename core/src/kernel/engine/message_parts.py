@@ -10,7 +10,10 @@ from kernel.model.message import LANG
 from kernel.model.options import CallOptions
 from kernel.model.signature import plain
 
-_NO_EMBED: Mapping[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+HIDDEN = "(encrypted)"
+"""Stands for the arguments in headers and events, where the body may be read only with a key."""
+NO_EMBED: Mapping[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+"""The third part of the body of a task that nothing follows."""
 _FOLLOWERS = ("link", "link_error", "chain", "chord")
 
 
@@ -60,7 +63,7 @@ def build_body(call: Call, options: CallOptions, reply_to: str | None = None) ->
     otherwise (wire.md 3).
     """
     if not any(name in options for name in _FOLLOWERS):
-        return [call.args, call.kwargs, _NO_EMBED]
+        return [call.args, call.kwargs, NO_EMBED]
     embed = {
         "callbacks": _signatures(options.get("link")),
         "errbacks": _signatures(options.get("link_error")),

@@ -40,12 +40,15 @@ class RouteResolver:
     Args:
         routers: asked in this order; the first that answers decides.
         topology: the configured queues.
+
+    Attributes:
+        by_name: whether routers look at the names of tasks only.
     """
 
     def __init__(self, routers: Sequence[CompiledRouter], topology: Topology) -> None:
         self._routers = tuple(routers)
         self._topology = topology
-        self._by_name = all(getattr(router, "by_name", False) for router in self._routers)
+        self.by_name = all(getattr(router, "by_name", False) for router in self._routers)
         self._kept: dict[str, tuple[Route, Destination]] = {}
 
     def resolve(self, ref: TaskRef, options: CallOptions) -> Destination:
@@ -88,7 +91,7 @@ class RouteResolver:
         return NO_ROUTE
 
     def _keep(self, name: str, route: Route, found: Destination) -> None:
-        if self._by_name:
+        if self.by_name:
             if len(self._kept) >= _NAMES_KEPT:  # names may come from outside and never end
                 self._kept.clear()
             self._kept[name] = (route, found)

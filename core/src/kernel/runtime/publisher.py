@@ -9,12 +9,13 @@ from kernel.contracts.broker import Broker, Outgoing
 from kernel.contracts.capabilities import BrokerCaps
 from kernel.contracts.deadline import Deadline
 from kernel.engine.codec import Codec
-from kernel.engine.message_parts import build_body, build_headers, ids_in
+from kernel.engine.message_parts import HIDDEN, build_body, build_headers, ids_in
 from kernel.engine.message_properties import delay_of, persistent, priority_of, ttl_of
+from kernel.engine.outline import Outlines
 from kernel.engine.protocol1 import to_protocol_1
 from kernel.engine.publish_policy import NO_RETRY, PublishPolicy, publish_policy
 from kernel.engine.routing import Destination, RouteResolver
-from kernel.engine.timing import Timing, app_zone, resolve_timing
+from kernel.engine.timing import NOW, Timing, app_zone, resolve_timing
 from kernel.engine.topology import matching_queues, queue_spec
 from kernel.model.call import Call
 from kernel.model.config import Config
@@ -83,8 +84,7 @@ Emit = Callable[[Sequence[Mapping[str, object]]], None]
 """Publishes monitoring events."""
 
 
-HIDDEN = "(encrypted)"
-"""Stands for the arguments in headers and events, where the body may be read only with a key."""
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Place(NamedTuple):
@@ -125,6 +125,7 @@ class Publisher:
         self._observers = observers(middleware, "before_publish_batch")
         self._sender = Sender(wiring.open_broker, config, wiring.broker_url)
         self._policy = publish_policy(config.task_publish_retry_policy, None)
+        self._outlines = Outlines(config, wiring.codec)
 
     def publish(self, calls: Sequence[Call]) -> None:
         """Send a batch of any length, a thousand messages with one broker call.
@@ -151,8 +152,17 @@ class Publisher:
 
     def _parcels(self, call: Call, now: float) -> list[Parcel]:
         """The message of a call; several, when its exchange feeds several queues and the broker knows no exchanges."""
+        declared = _NOTHING if self._defaults is None else self._defaults(call.task)
+        outline = self._outlines.find(call, declared, self._wiring.mailbox.oid)
+        if outline is not None:
+            headers = outline.headers_of(call)
+            return [Parcel(outline.message(call, headers, self._wiring.codec), outline.specs, headers)]
+        return self._worked_out(call, declared, now)
+
+    def _worked_out(self, call: Call, declared: Mapping[str, Any], now: float) -> list[Parcel]:
+        """The same for a call that says how it is sent, and for the first one of its task."""
         options = call.options
-        if self._defaults is not None and (declared := self._defaults(call.task)):
+        if declared:
             options = cast(CallOptions, {**declared, **options})
         ref = TaskRef(call.task, call.args, call.kwargs, cast(Mapping[str, object], options), call.id)
         destination = self._wiring.resolver.resolve(ref, options)
@@ -167,7 +177,10 @@ class Publisher:
             )
         reply_to = options.get("reply_to") or self._wiring.mailbox.oid
         headers = build_headers(call, options, timing, self._wiring.node, self._config.task_repr_maxlevels)
-        return [self._parcel(call, options, timing, headers, reply_to, place) for place in places]
+        parcels = [self._parcel(call, options, timing, headers, reply_to, place) for place in places]
+        if len(parcels) == 1 and timing is NOW and self._wiring.resolver.by_name:
+            self._outlines.learn(call, declared, options, parcels[0])
+        return parcels
 
     def _answered(self, replies: ReplyBackend, parcels: list[Parcel], calls: Sequence[Call]) -> list[Parcel]:
         """With the reply queue among what must exist, where an answer comes to this process."""

@@ -6,9 +6,10 @@ readable by kombu, so it is an EncodeError too.
 """
 
 import json
+from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from kernel.builtins.serializers import json_text
@@ -117,6 +118,19 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     return found
 
 
-# The walk has seen that nothing holds itself, so the encoder need not look again.
-_encode = json.JSONEncoder(default=to_tag, check_circular=False).encode
+def _encoder() -> Callable[[object], str]:
+    """What writes JSON. ``JSONEncoder.encode`` makes CPython's C encoder anew for every value, which costs as much as a
+    small value does (benchmarks/README.md); where there is no C encoder it is taken as it is.
+    """
+    # The walk has seen that nothing holds itself, so the encoder need not look again.
+    slow = json.JSONEncoder(default=to_tag, check_circular=False)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return slow.encode
+    text = json.encoder.encode_basestring_ascii
+    pieces = make(None, to_tag, text, None, slow.key_separator, slow.item_separator, False, False, True)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _encoder()
 _decode = json.JSONDecoder(object_pairs_hook=_object).decode
