@@ -6,7 +6,7 @@ why a message was rejected, stands in the one header ``x-kernel``, which is writ
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,7 @@ _RESERVED: Final = frozenset(
 )
 """Headers that the server would read, act on or replace: a caller's of such a name travel apart."""
 _DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
+_MOST_WAYS: Final = 1000
 _BITS: Final = re.compile(r"^(?:[01]\.){28}")
 
 
@@ -69,6 +70,7 @@ class Envelopes:
 
     celery: bool
     namespace: str
+    _ways: dict[Origin, tuple[str, str]] = field(default_factory=dict)
 
     def seal(self, item: Outgoing, wire_key: str, marks: Marks = UNMARKED, *, to_exchange: bool = False) -> Properties:
         """The properties of a message that is published with ``wire_key``.
@@ -114,6 +116,9 @@ class Envelopes:
             returns = count if isinstance(count, int) else 0
             headers = _headers(said, headers)
         expiration = properties.expiration
+        exchange, routing_key = self._ways.get(origin) or self._way(origin)
+        if said:
+            exchange, routing_key = _text(said, "exchange", exchange), _text(said, "key", routing_key)
         message = Outgoing(
             queue=queue,
             body=body,
@@ -123,12 +128,12 @@ class Envelopes:
             content_encoding=properties.content_encoding or "utf-8",
             priority=properties.priority,
             ttl_s=int(expiration) / 1000 if expiration is not None and expiration.isdecimal() else None,
-            exchange=self._exchange(said, origin),
-            routing_key=_text(said, "key", _without_digits(origin.routing_key)),
+            exchange=exchange,
+            routing_key=routing_key,
             correlation_id=properties.correlation_id,
             reply_to=properties.reply_to,
             persistent=properties.delivery_mode == 2,  # noqa: PLR2004 - 2 is persistent (wire.md 1.2)
-            properties=_properties(said, properties),
+            properties=_properties(said, properties) if properties.rest or said else {},
         )
         return Opened(message, marks, returns)
 
@@ -166,9 +171,13 @@ class Envelopes:
                 return death.get("reason"), queue
         return None, None
 
-    def _exchange(self, said: Mapping[str, Any], origin: Origin) -> str:
-        came_by = "" if self._delays(origin.exchange) else origin.exchange
-        return _text(said, "exchange", came_by)
+    def _way(self, origin: Origin) -> tuple[str, str]:
+        """Exchange and routing key as they were before a delay; remembered, as there are few of them."""
+        if len(self._ways) >= _MOST_WAYS:
+            self._ways.clear()
+        exchange = "" if self._delays(origin.exchange) else origin.exchange
+        way = self._ways[origin] = (exchange, _without_digits(origin.routing_key))
+        return way
 
     def _delays(self, name: str) -> bool:
         return name.startswith(f"{self.namespace}_delayed_")

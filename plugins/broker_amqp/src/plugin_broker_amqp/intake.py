@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kernel.contracts import Deadline, Delivery, Settle, SettleKind
 from kernel.errors import DriverError
@@ -12,6 +12,7 @@ from plugin_broker_amqp.receipt import Receipt
 from plugin_broker_amqp.session import Session
 from plugin_broker_amqp.settling import Settling
 from plugin_broker_amqp.specs import Specs
+from plugin_broker_amqp.stencil import Stencils
 from plugin_broker_amqp.window import Arrival
 
 BURY_S = 2.0
@@ -33,6 +34,7 @@ class Intake:
     specs: Specs
     settling: Settling
     clock: Callable[[], float] = time.time
+    stencils: Stencils = field(default_factory=Stencils)
 
     def deliveries(self, session: Session, most: int) -> list[Delivery]:
         """Give out what has arrived, up to ``most``."""
@@ -51,7 +53,7 @@ class Intake:
 
     def _delivery(self, session: Session, arrival: Arrival) -> tuple[Delivery, float | None]:
         queue, origin, tag, again, header, body = arrival
-        message, marks, returns = self.envelopes.open(queue, origin, unpack_header(header), body)
+        message, marks, returns = self.envelopes.open(queue, origin, unpack_header(header, self.stencils.read), body)
         if marks.expires is not None:
             message = replace(message, ttl_s=max(0.0, marks.expires - self.clock()))
         attempt = marks.attempts + returns + 1 if session.counts(queue) else None

@@ -1,6 +1,6 @@
 """The basic properties of a message, and the content header frame that carries them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from struct import Struct, error
 from typing import Any, Final
@@ -17,6 +17,7 @@ _SHORTS: Final[dict[str, bytes]] = {}
 _MOST_SHORTS: Final = 100
 _BRIEF: Final = 10
 _HEADERS: Final = 0x2000
+_REST: Final = 0x007C
 _MODES: Final[dict[tuple[int | None, int | None], tuple[int, bytes]]] = {}
 
 
@@ -24,8 +25,8 @@ _MODES: Final[dict[tuple[int | None, int | None], tuple[int, bytes]]] = {}
 class Properties:
     """In the order of the wire; None is absent. ``expiration`` is text of milliseconds.
 
-    ``headers`` is None, too, when what another client wrote there is no table; ``broken`` says why then. ``rest`` says,
-    when writing, that there may be something from ``timestamp`` on.
+    ``headers`` is None, too, when what another client wrote there is no table; ``broken`` says why then. ``rest`` says
+    that there may be something from ``timestamp`` on.
     """
 
     content_type: str | None = None
@@ -51,6 +52,8 @@ _LAYOUT: Final = tuple(
 )
 
 
+ReadTable = Callable[[bytes, int], tuple[dict[str, Any], int]]
+"""Reads the table at an offset, and tells where it ends."""
 _PRESENT: Final[dict[int, tuple[tuple[str, str], ...]]] = {}
 """Flags → what they say is there. Messages of one kind have the same."""
 
@@ -121,13 +124,21 @@ def body_size(payload: bytes) -> int:
     return int(_HEAD.unpack_from(payload)[2])
 
 
-def unpack_header(payload: bytes) -> Properties:
+def unpack_header(payload: bytes, read_table: ReadTable = unpack_table) -> Properties:
     """What a content header says; never an error, whatever another client has written."""
     found = Properties()
     try:
         flags, offset = _HEAD.unpack_from(payload)[3], _HEAD.size
+        found.rest = flags & _REST != 0
         for name, kind in _PRESENT.get(flags) or _present(flags):
-            value, offset = _unpacked(kind, payload, offset)
+            if kind == _TEXT:
+                start = offset + 1
+                offset = start + payload[offset]
+                value: Any = payload[start:offset].decode(errors="backslashreplace")
+            elif kind == _TABLE:
+                value, offset = read_table(payload, offset)
+            else:
+                value, offset = _unpacked(kind, payload, offset)
             setattr(found, name, value)
     except (BadTable, error, IndexError) as problem:
         found.broken = str(problem)
@@ -162,12 +173,6 @@ def _short(text: str) -> bytes:
 
 
 def _unpacked(kind: str, payload: bytes, offset: int) -> tuple[Any, int]:
-    if kind == _TEXT:
-        start = offset + 1
-        end = start + payload[offset]
-        return payload[start:end].decode(errors="backslashreplace"), end
-    if kind == _TABLE:
-        return unpack_table(payload, offset)
     if kind == _OCTET:
         return payload[offset], offset + 1
     return _STAMP.unpack_from(payload, offset)[0], offset + 8
