@@ -12,6 +12,7 @@ from kernel.app.kernel import Kernel
 from kernel.errors import ImproperlyConfigured
 from kernel.runtime.executor import TaskExecutor
 from kernel.runtime.logs import LogSettings, Redirection, set_up
+from kernel.runtime.signal_table import import_modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class SpawningFactory:
         app.conf.use_command_line(self.settings)
         set_up(LogSettings(app.config, self.options.log_level, self.log_path, self.log_color))
         Redirection(app.config).__enter__()  # for the life of this process
+        import_modules.send(app)
         import_task_modules(app.config)
         return InheritingFactory(app, self.options)()
 

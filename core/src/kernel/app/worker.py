@@ -23,6 +23,15 @@ from kernel.runtime.cpus import usable_cpus
 from kernel.runtime.logs import level_number
 from kernel.runtime.node import Node, NodeOptions
 from kernel.runtime.shutdown import Level
+from kernel.runtime.signal_table import (
+    celeryd_after_setup,
+    celeryd_init,
+    import_modules,
+    worker_before_create_process,
+    worker_init,
+    worker_ready,
+    worker_shutdown,
+)
 
 _PICKLE: Final = frozenset({"pickle", "application/x-python-serialize"})
 
@@ -89,11 +98,13 @@ class Worker:
     def __init__(self, app: Kernel, **options: Unpack[WorkerOptions]) -> None:
         _reject_unknown(options)
         self.app = app
+        self.hostname = node_name(options.get("hostname"), app.config.namespace, os.uname().nodename)
+        celeryd_init.send(self.hostname, instance=self, conf=app.conf, options=options)
         self.config = _with_options(app.config, options)
         if os.geteuid() == 0 and not options.get("force_root"):
             _refuse_pickle(self.config)
+        import_modules.send(app)
         import_task_modules(self.config)
-        self.hostname = node_name(options.get("hostname"), self.config.namespace, os.uname().nodename)
         self.services: Services = build_services(self.config, self.hostname, with_pool=True)
         self.services.clock = app.clock
         self.queues = _chosen_queues(self.services, options.get("queues"), options.get("exclude_queues"))
@@ -103,6 +114,7 @@ class Worker:
         self.ready = threading.Event()
         self._options = options
         self._check()
+        celeryd_after_setup.send(self.hostname, instance=self, conf=app.conf)
 
     def start(self, *, signals: bool = True) -> int:
         """Run until stopped; the exit code (see :meth:`Node.run`).
@@ -113,12 +125,20 @@ class Worker:
         Raises:
             DriverError: when the broker cannot be reached and settings say not to wait for it.
         """
+        worker_init.send(self)
         self.app.client.services  # noqa: B018 - plugins are imported once, here, instead of in every child
         self.node = self.make_node()
+        if self.pool.capabilities().isolates:
+            worker_before_create_process.send(self)
         try:
             return self.node.run(signals=signals)
         finally:
             self.services.close()
+            worker_shutdown.send(self)
+
+    def _on_ready(self) -> None:
+        self.ready.set()
+        worker_ready.send(self)
 
     def stop(self, level: Level = Level.WARM) -> None:
         """Ask the running node to end. From any thread."""
@@ -159,7 +179,7 @@ class Worker:
             heartbeat=options.get("heartbeat", True),
             remap_term=options.get("remap_term", False),
         )
-        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, self.ready.set)
+        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, self._on_ready)
 
     @property
     def log_level(self) -> int:

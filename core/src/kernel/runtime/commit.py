@@ -21,6 +21,7 @@ from kernel.model.call import Call
 from kernel.model.canvas import Expected
 from kernel.model.context import Request, Running, current
 from kernel.model.outcome import Failed, Replaced, Retried, Succeeded
+from kernel.runtime import announce
 from kernel.runtime.joiner import Joiner
 from kernel.runtime.joins import Joins
 from kernel.runtime.middleware import Middleware
@@ -193,7 +194,8 @@ class Committer:
 
     def _after(self, run: Run, done: Plan) -> None:
         """Errbacks called directly, then the handlers, in the task's own context. Their errors are logged only."""
-        if not (run.task.has_handlers or done.errbacks.direct or self._middleware):
+        followed = announce.is_followed()
+        if not (run.task.has_handlers or done.errbacks.direct or self._middleware or followed):
             return
         token = current.set(Running(run.task, run.request))
         try:
@@ -201,6 +203,8 @@ class Committer:
             if run.task.has_handlers:
                 self._handlers(run, done)
             self._middleware.postrun(run.request, done.state)
+            if followed:
+                announce.ended(run, done)
         finally:
             current.reset(token)
 

@@ -22,6 +22,7 @@ from kernel.model.call import Call
 from kernel.model.context import Request
 from kernel.model.message import read_body
 from kernel.model.outcome import Failed, Outcome, Replaced, Succeeded
+from kernel.runtime import announce
 from kernel.runtime.boot import Services
 from kernel.runtime.commit import Committer, Done
 from kernel.runtime.joins import LocalJoins
@@ -73,6 +74,7 @@ class EagerRun:
             return
         if request.ignore_result is None:
             request.ignore_result = task.task_options.ignore_result
+        announce.starting(task, request)
         outcome = attempt(task, request, None, self._ports)
         if isinstance(outcome, Failed) and not isinstance(outcome.error, Exception):
             raise outcome.error  # Ctrl-C and sys.exit() mean this process, which is the caller's own

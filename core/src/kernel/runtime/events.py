@@ -24,6 +24,7 @@ from kernel.model.events import event, routing_key
 from kernel.model.topology import Exchange
 from kernel.runtime.clock import LogicalClock
 from kernel.runtime.ledger import Ledger
+from kernel.runtime.signal_table import heartbeat_sent
 from kernel.runtime.timer import Timer
 
 logger = logging.getLogger("kernel.worker")
@@ -215,6 +216,7 @@ class Heart:
 
     def _beat(self) -> float:
         self._send("worker-heartbeat")
+        heartbeat_sent.send(self)
         return HEARTBEAT_S
 
     def _send(self, kind: str) -> None:

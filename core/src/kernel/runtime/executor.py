@@ -23,10 +23,12 @@ from kernel.model import states
 from kernel.model.context import Request
 from kernel.model.message import read_body
 from kernel.model.outcome import Failed, Outcome, Rejected
+from kernel.runtime import announce
 from kernel.runtime.boot import Services
 from kernel.runtime.commit import Committer
 from kernel.runtime.middleware import Middleware
 from kernel.runtime.portal import Portal, limited
+from kernel.runtime.signal_table import worker_process_init, worker_process_shutdown
 
 logger = logging.getLogger("kernel.worker")
 
@@ -88,6 +90,7 @@ class TaskExecutor(Executor):
     def open(self) -> None:
         """Run the process-init hooks; drivers connect when first used."""
         self._services.process_init()
+        worker_process_init.send(None)
 
     def run(self, job: Job, limiter: SoftLimiter | None) -> Finished:
         """Decode, run and plan one job."""
@@ -97,6 +100,7 @@ class TaskExecutor(Executor):
             return prepared
         task, request = prepared
         self._middleware.prerun(request)
+        announce.starting(task, request)
         outcome = attempt(task, request, limiter, self._ports)
         return self._finish(job, task, request, outcome, began)
 
@@ -110,16 +114,22 @@ class TaskExecutor(Executor):
         if not asyncio.iscoroutinefunction(task.body):
             return await asyncio.to_thread(self.run, job, limiter)
         self._middleware.prerun(request)
+        announce.starting(task, request)
         outcome = await attempt_async(task, request, self._ports)
         return self._finish(job, task, request, outcome, began)
 
     def commit(self, finished: Sequence[Finished]) -> list[Report]:
         """Publish what follows, store results, run handlers; then say how to settle."""
-        return self._committer.commit(finished)
+        try:
+            return self._committer.commit(finished)
+        except Exception as error:
+            announce.broken([each.run for each in finished if each.run is not None], error)
+            raise
 
     def close(self) -> None:
         """Close the event loop and the drivers, and run the process-shutdown hooks."""
         self._portal.close()
+        worker_process_shutdown.send(None, pid=self._pid, exitcode=0)
         self._services.process_shutdown()
         self._services.close()
 
@@ -169,5 +179,6 @@ class TaskExecutor(Executor):
         planned = plan(outcome, run, self._setting)
         if isinstance(planned.outcome, Failed):
             self._middleware.failed(request, planned.outcome.error)
-        urgent = task.has_handlers or bool(planned.errbacks.direct) or bool(self._middleware)
+        told = bool(self._middleware) or announce.is_followed()
+        urgent = task.has_handlers or bool(planned.errbacks.direct) or told
         return Finished(job.tag, run, planned, urgent)

@@ -146,10 +146,7 @@ class Intake:
         desk, ignored = self._desk, headers.get("ignore_result") is True
         match verdict:
             case Malformed(reason):
-                logger.error(
-                    "Message %s of queue %s is no task message and is quarantined: %s",
-                    delivery.message.id, delivery.message.queue, reason,
-                )  # fmt: skip
+                desk.tell.malformed(delivery.message, reason)
                 desk.settle(Settle(delivery, SettleKind.REJECT, reason=reason, started=False))
             case Unknown(task, task_id):
                 desk.tell.unknown(task, task_id, delivery.message.queue)

@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TextIO
 from kernel.errors import ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.context import current
+from kernel.runtime.signal_table import after_setup_logger, after_setup_task_logger, setup_logging
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
@@ -40,12 +41,18 @@ class LogSettings:
 
 
 def set_up(settings: LogSettings) -> None:
-    """Give the kernel's loggers their handlers, in place of any they had.
+    """Give the kernel's loggers their handlers, in place of any they had; while somebody listens to the signal
+    ``setup_logging``, that is left to them.
 
     Raises:
         ImproperlyConfigured: for a format that cannot be used, or a file that cannot be written.
     """
-    config, stream = settings.config, _stream(settings.path)
+    config = settings.config
+    facts = {"loglevel": settings.level, "logfile": settings.path, "colorize": settings.color}
+    if setup_logging.receivers:
+        setup_logging.send(None, format=config.worker_log_format, **facts)
+        return
+    stream = _stream(settings.path)
     color = settings.path is None and _wants_color(settings, stream)
     worker = _line(config.worker_log_format, config.worker_log_datefmt, "worker_log_format", color=color)
     task = _line(config.worker_task_log_format, config.worker_task_log_datefmt, "worker_task_log_format", color=color)
@@ -57,6 +64,9 @@ def set_up(settings: LogSettings) -> None:
         _replace(logging.getLogger("kernel.task"), _handler(stream, task), settings.level, propagate=False)
     else:
         logging.getLogger("kernel").setLevel(settings.level)
+    after_setup_logger.send(None, logger=root, format=config.worker_log_format, **facts)
+    tasks = logging.getLogger("kernel.task")
+    after_setup_task_logger.send(None, logger=tasks, format=config.worker_task_log_format, **facts)
 
 
 def level_number(name: str, setting: str = "loglevel") -> int:

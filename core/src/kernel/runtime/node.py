@@ -15,6 +15,7 @@ from kernel.engine.topology import quarantine_spec, queue_spec
 from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
 from kernel.runtime.aftermath import Aftermath
+from kernel.runtime.announcer import Announcer
 from kernel.runtime.boot import Services
 from kernel.runtime.consumer import ConsumerLoop
 from kernel.runtime.control_way import ControlWay
@@ -32,6 +33,7 @@ from kernel.runtime.plugins import call_hook
 from kernel.runtime.request import request_class
 from kernel.runtime.settlement import Settlement, release
 from kernel.runtime.shutdown import Level, Shutdown
+from kernel.runtime.signal_table import worker_shutting_down
 from kernel.runtime.signals import SignalHandlers
 from kernel.runtime.tell import Tell
 from kernel.runtime.waiting import Waiting
@@ -160,6 +162,12 @@ class Node:
 
     def _end(self) -> None:
         """Give back, finish or end what runs, write the last settlements, close."""
+        worker_shutting_down.send(
+            self._options.hostname,
+            sig=self.shutdown.signal,
+            how=self.shutdown.level.name.capitalize(),
+            exitcode=EXIT_OK if self.shutdown.level <= Level.WARM else EXIT_COLD,
+        )
         try:
             self._drain()
         finally:
@@ -228,7 +236,7 @@ class Node:
             endings=Endings(self._services, Aftermath(self._services, tasks, hostname), hostname),
             waiting=Waiting(),
             leases=self._leases,
-            tell=Tell(events),
+            tell=Tell(events, Announcer(tasks, hostname)),
             quarantine=quarantine_spec(self._services.config).name,
         )
 

@@ -23,10 +23,12 @@ from kernel.model.context import may_wait
 from kernel.model.events import event
 from kernel.model.options import CallOptions
 from kernel.model.topology import QueueSpec, TaskRef, Topology
+from kernel.runtime import announce
 from kernel.runtime.mailbox import Mailbox
 from kernel.runtime.middleware import observers
 from kernel.runtime.reply_backend import ReplyBackend
 from kernel.runtime.sender import Parcel, Sender, bound_queues
+from kernel.runtime.signal_table import after_task_publish, before_task_publish
 
 logger = logging.getLogger("kernel.publisher")
 
@@ -149,11 +151,14 @@ class Publisher:
         self._sender.send(parcels, self._policy_of(calls[0].options))
         if self._emit is not None:
             self._emit([_sent(parcel, now) for parcel in parcels])
+        if after_task_publish.receivers:
+            announce.sent(parcels, {call.id: build_body(call, call.options) for call in calls})
 
     def _parcels(self, call: Call, now: float) -> list[Parcel]:
         """The message of a call; several, when its exchange feeds several queues and the broker knows no exchanges."""
         declared = _NOTHING if self._defaults is None else self._defaults(call.task)
-        outline = self._outlines.find(call, declared, self._wiring.mailbox.oid)
+        followed = bool(before_task_publish.receivers)  # they may change every message
+        outline = None if followed else self._outlines.find(call, declared, self._wiring.mailbox.oid)
         if outline is not None:
             headers = outline.headers_of(call)
             return [Parcel(outline.message(call, headers, self._wiring.codec), outline.specs, headers)]
@@ -178,7 +183,8 @@ class Publisher:
         reply_to = options.get("reply_to") or self._wiring.mailbox.oid
         headers = build_headers(call, options, timing, self._wiring.node, self._config.task_repr_maxlevels)
         parcels = [self._parcel(call, options, timing, headers, reply_to, place) for place in places]
-        if len(parcels) == 1 and timing is NOW and self._wiring.resolver.by_name:
+        alike = timing is NOW and self._wiring.resolver.by_name and not before_task_publish.receivers
+        if len(parcels) == 1 and alike:
             self._outlines.learn(call, declared, options, parcels[0])
         return parcels
 
@@ -223,6 +229,9 @@ class Publisher:
             headers["argsrepr"] = headers["kwargsrepr"] = HIDDEN
         sent: dict[str, Any] = headers
         body: Any = build_body(call, options, reply_to)
+        properties = dict(options.get("properties") or {})
+        if before_task_publish.receivers:
+            announce.sending(call.task, body, headers, properties, place)
         if config.task_protocol == 1:
             sent, body = to_protocol_1(headers, body, utc=config.enable_utc)
         encoded = codec.encode(body, serializer, options.get("compression", config.task_compression))
@@ -246,7 +255,7 @@ class Publisher:
             correlation_id=call.id,
             reply_to=reply_to,
             persistent=persistent(options.get("delivery_mode"), config),
-            properties=options.get("properties") or {},
+            properties=properties,
         )
         return Parcel(item, place.specs, headers)
 

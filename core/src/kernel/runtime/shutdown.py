@@ -30,6 +30,10 @@ class Shutdown:
         inbox: rung when the level changes.
         soft_s: seconds between COLD and ending what runs (``worker_soft_shutdown_timeout``).
         remap_term: SIGTERM means what SIGQUIT means (environment ``REMAP_SIGTERM=SIGQUIT``).
+
+    Attributes:
+        level: how hastily.
+        signal: name of the last signal that said so.
     """
 
     def __init__(self, inbox: Inbox, soft_s: float = 0.0, *, remap_term: bool = False) -> None:
@@ -40,6 +44,7 @@ class Shutdown:
         self._kill_at = float("inf")
         self._hung_up = False
         self.level = Level.RUN
+        self.signal: str | None = None
 
     def request(self, level: Level) -> None:
         """End at least this hastily."""
@@ -52,6 +57,7 @@ class Shutdown:
 
     def on_signal(self, number: int) -> None:
         """TERM is warm, and cold the second time; QUIT is cold, then at once; INT is warm, cold, and the third hard."""
+        self.signal = signal.Signals(number).name
         if number == signal.SIGINT:
             self._interrupts += 1
             if self._interrupts > Level.COLD:

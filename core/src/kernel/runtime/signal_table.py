@@ -30,7 +30,7 @@ task_success: Final = Signal("task_success", ("result",))
 """A success was stored."""
 
 task_failure: Final = Signal("task_failure", ("task_id", "exception", "args", "kwargs", "traceback", "einfo"))
-"""A failure was stored."""
+"""A failure was stored. Sent by the node, without arguments, when the process that ran it is gone."""
 
 task_retry: Final = Signal("task_retry", ("request", "reason", "einfo"))
 """The next run of a task was sent; ``reason`` is the error or the :class:`~kernel.errors.Retry`."""
@@ -38,7 +38,7 @@ task_retry: Final = Signal("task_retry", ("request", "reason", "einfo"))
 task_internal_error: Final = Signal(
     "task_internal_error", ("task_id", "args", "kwargs", "request", "exception", "traceback", "einfo")
 )
-"""A run could not be brought to its end by the kernel: its outcome is not stored, and the message comes again."""
+"""The kernel itself failed around a body: nothing is stored, and the message comes again."""
 
 # A task, in the worker node.
 
@@ -69,7 +69,7 @@ worker_init: Final = Signal("worker_init")
 """Before the worker starts. Sender: the worker."""
 
 worker_before_create_process: Final = Signal("worker_before_create_process")
-"""The pool is about to start a process. Sender: the worker."""
+"""A pool of processes is about to start the first of them, from which all others come. Sender: the worker."""
 
 worker_ready: Final = Signal("worker_ready")
 """The worker consumes. Sender: the worker."""
@@ -78,7 +78,7 @@ heartbeat_sent: Final = Signal("heartbeat_sent")
 """The worker told that it lives. Sender: what tells it."""
 
 worker_shutting_down: Final = Signal("worker_shutting_down", ("sig", "how", "exitcode"))
-"""The worker was told to end: ``how`` is Warm, Soft, Cold or Now. Sender: the node's name."""
+"""The worker begins to end: ``how`` is Run (an error), Warm, Cold or Now. Sender: the node's name."""
 
 worker_shutdown: Final = Signal("worker_shutdown")
 """The worker has ended its work. Sender: the worker."""

@@ -3,11 +3,12 @@
 import logging
 import time
 
-from kernel.contracts.broker import SettleKind
+from kernel.contracts.broker import Outgoing, SettleKind
 from kernel.contracts.pool import Report
 from kernel.engine.loss import LossPlan
 from kernel.model import states
 from kernel.model.events import event
+from kernel.runtime.announcer import Announcer
 from kernel.runtime.events import EventDispatcher
 from kernel.runtime.ledger import Entry
 
@@ -19,15 +20,18 @@ class Tell:
 
     Args:
         events: None when task events are off (``worker_send_task_events``, ``-E``).
+        announcer: sends signals.
     """
 
-    def __init__(self, events: EventDispatcher | None) -> None:
+    def __init__(self, events: EventDispatcher | None, announcer: Announcer) -> None:
         self._events = events
+        self._announcer = announcer
 
     def received(self, entry: Entry) -> None:
         """A task was admitted."""
         if logger.isEnabledFor(logging.INFO):
             logger.info("Task %s received", entry.title)
+        self._announcer.received(entry)
         if self._events is not None and entry.options.send_events:
             headers = entry.headers
             self._events.collect(
@@ -59,6 +63,13 @@ class Tell:
             for happened in report.events:
                 self._events.collect(happened)
 
+    def malformed(self, message: Outgoing, reason: str) -> None:
+        """A message that is none of a task."""
+        logger.error(
+            "Message %s of queue %s is no task message and is quarantined: %s", message.id, message.queue, reason
+        )
+        self._announcer.rejected(message, reason)
+
     def unknown(self, task: str, task_id: str, queue: str) -> None:
         """A task nobody registered here."""
         logger.error(
@@ -66,21 +77,25 @@ class Tell:
             " 'imports'), then 'kernel quarantine replay' runs it.",
             task, task_id, queue,
         )  # fmt: skip
+        self._announcer.unknown(task, task_id)
         self._send("task-failed", task_id, exception=f"NotRegistered({task!r})", traceback="")
 
     def expired(self, task: str, task_id: str) -> None:
         """A task that came too late."""
         logger.info("Discarding revoked task: %s[%s]", task, task_id)
+        self._announcer.revoked(task, task_id, expired=True)
         self._send("task-revoked", task_id, terminated=False, signum=None, expired=True)
 
     def quarantined(self, entry: Entry, reason: str) -> None:
         """A task that is set aside."""
         logger.error("Task %s is quarantined: %s", entry.title, reason)
+        self._announcer.rejected(entry.delivery.message, reason)
         self._send("task-rejected", entry.run.id, requeue=False)
 
     def lost(self, entry: Entry, decided: LossPlan) -> None:
         """A task whose executor ended."""
         logger.error("Task %s %s%s", entry.title, decided.what, _consequence(decided))
+        self._announcer.lost(entry, decided)
         if decided.error is not None and decided.state == states.REVOKED:
             self._send("task-revoked", entry.run.id, terminated=True, signum=None, expired=False)
         elif decided.error is not None:
