@@ -19,6 +19,11 @@ class Holder:
         """Make an application the current one."""
         self._app = app
 
+    @property
+    def current(self) -> Any:
+        """The current application, None when there is none; none is made."""
+        return self._app
+
     def default_made_by(self, make: Callable[[], Any]) -> None:
         """Say how an application is made when none was created."""
         self._make = make

@@ -16,16 +16,42 @@ STOP_S = 10.0
 class WorkerThread:
     """Runs a worker in a thread; a context manager, made by :func:`start_worker`.
 
+    Args:
+        worker: the worker.
+        stop_s: seconds that what still runs is given at the end of the block, before it is ended.
+
     Attributes:
         worker: the worker.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, stop_s: float = STOP_S) -> None:
         self.worker = worker
+        self._stop_s = stop_s
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"kernel-{worker.hostname}", daemon=True)
+        self._thread = self._make_thread()
 
     def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def restart(self) -> None:
+        """Stop the worker, as at the end of the block, and start it again with the tasks that are registered by now."""
+        self._stop()
+        self.worker.ready.clear()
+        self._thread = self._make_thread()
+        self._start()
+
+    def _make_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name=f"kernel-{self.worker.hostname}", daemon=True)
+
+    def _start(self) -> None:
         self._thread.start()
         node_ready = self.worker.ready.wait(READY_S)
         if self._error is not None:
@@ -33,20 +59,15 @@ class WorkerThread:
         if not node_ready:
             self.worker.stop(Level.NOW)
             raise TimeoutError(f"The worker {self.worker.hostname} was not ready within {READY_S:g} s")
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _stop(self) -> None:
         self.worker.stop()
-        self._thread.join(STOP_S)
+        self._thread.join(self._stop_s)
         if self._thread.is_alive():
             self.worker.stop(Level.NOW)
             self._thread.join(STOP_S)
         if self._thread.is_alive():
             raise TimeoutError(f"The worker {self.worker.hostname} did not stop: a task of the test is still running")
-        if self._error is not None and error is None:
-            raise self._error
 
     def _run(self) -> None:
         try:

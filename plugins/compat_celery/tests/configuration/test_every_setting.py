@@ -16,7 +16,12 @@ from plugin_compat_celery.adapter.configuration.names import NEW, OLD
 from plugin_compat_celery.adapter.configuration.translate import ROWS, translate
 
 REQUIREMENTS = Path(__file__).parents[4] / "requirements/interop.txt"
-MAPPINGS = ("broker_transport_options", "mongodb_backend_settings", "result_backend_transport_options")
+MAPPINGS = (
+    "override_backends",
+    "broker_transport_options",
+    "mongodb_backend_settings",
+    "result_backend_transport_options",
+)
 ASK = """
 import json
 from celery.app.defaults import DEFAULTS, _TO_NEW_KEY

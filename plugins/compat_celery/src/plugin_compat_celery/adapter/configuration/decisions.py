@@ -71,11 +71,13 @@ class Draft:
         given: every setting of Celery, by its name of today.
         settings: what was decided so far.
         parts: what was decided of options inside mappings: setting → option → ruling.
+        backends: names of result backends that are classes written for Celery: the class, or where it is.
     """
 
     given: Mapping[str, Any]
     settings: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, dict[str, Ruling]] = field(default_factory=dict)
+    backends: Mapping[str, Any] = field(default_factory=dict)
 
     def option(self, setting: str, name: str, value: object) -> None:
         """Set one option of a mapping."""

@@ -7,6 +7,7 @@ translated anew, and becomes the source "configuration object" of the kernel's s
 
 import warnings
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from os import PathLike
 from typing import Any
 
@@ -18,6 +19,7 @@ from kernel.errors import ImproperlyConfigured, UnknownSetting
 from kernel.errors.near import did_you_mean
 from kernel.model.masking import masked
 from plugin_compat_celery.adapter.configuration.addresses import LOCAL_BROKER
+from plugin_compat_celery.adapter.configuration.backend_address import BACKENDS, asks_elsewhere
 from plugin_compat_celery.adapter.configuration.decisions import Translation
 from plugin_compat_celery.adapter.configuration.defaults import ALL, DEFAULTS
 from plugin_compat_celery.adapter.configuration.given import Given, WatchedDict, Without
@@ -163,7 +165,9 @@ class CelerySettings(Settings):
     def translation(self) -> Translation:
         """What became of each setting that was given."""
         if self._translation is None:
-            self._translation = translate(self._given.all())
+            given = self._given.all()
+            points = entry_points(group=BACKENDS) if asks_elsewhere(given) else ()
+            self._translation = translate(given, {point.name: point.value for point in points})
         return self._translation
 
     # Writing

@@ -17,7 +17,7 @@ from plugin_compat_celery.adapter.configuration.decisions import (
 )
 from plugin_compat_celery.adapter.configuration.defaults import ALL, BESIDE, DEFAULTS
 from plugin_compat_celery.adapter.configuration.names import modern
-from plugin_compat_celery.adapter.configuration.rules import otherwise, same
+from plugin_compat_celery.adapter.configuration.rules import mapping_of, otherwise, same
 
 ROWS: Mapping[str, Rule] = {
     name: (
@@ -33,16 +33,19 @@ ROWS: Mapping[str, Rule] = {
 _DEFAULT = "Celery's default; nothing to do."
 
 
-def translate(given: Mapping[str, Any]) -> Translation:
+def translate(given: Mapping[str, Any], backends: Mapping[str, Any] | None = None) -> Translation:
     """Decide about every setting of a configuration.
 
     Args:
         given: names of either spelling, or of the kernel's own settings, and values; the spelling is not checked for
             mixtures (:func:`plugin_compat_celery.adapter.configuration.names.check_unmixed` is for one source).
+        backends: result backends written for Celery that are installed: where the class is, by name.
     """
     spelled = {modern(name): name for name in given}
     values = {today: given[name] for today, name in spelled.items()}
-    draft = Draft(values)
+    draft = Draft(
+        values, backends={**(backends or {}), **mapping_of("override_backends", values.get("override_backends"))}
+    )
     decisions = [each for name, value in values.items() for each in _decided(draft, name, spelled[name], value)]
     return Translation(draft.settings, tuple(decisions))
 

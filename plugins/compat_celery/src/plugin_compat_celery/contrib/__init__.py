@@ -1,0 +1,1 @@
+"""``celery.contrib``: helpers beside the core (features.md 2.1, 2.12)."""
