@@ -638,7 +638,7 @@ def test_an_unknown_start_method() -> None:
 
 def test_capabilities() -> None:
     claimed = PreforkPool.capabilities().claimed()
-    assert claimed == {"hard_limit", "soft_limit", "terminate", "recycle", "isolates"}
+    assert claimed == {"hard_limit", "soft_limit", "terminate", "recycle", "isolates", "resize"}
 
 
 def test_many_jobs_pass_with_limits_set(make) -> None:

@@ -35,9 +35,7 @@ _GROUPS: Mapping[str, str] = {
     "A consumer bounds what it holds by itself, whatever its queues are: remove it.": "worker_detect_quorum_queues",
     "This version of beat does not answer remote control: remove it, and watch its process.": """
         beat_enable_remote_control beat_remote_control_max_tick_age""",
-    "This version has no remote control: remove it.": """
-        control_exchange control_queue_durable control_queue_exclusive control_queue_expires control_queue_ttl
-        worker_enable_remote_control worker_pool_restarts worker_state_db""",
+    "Start the worker again: it gives back what has not begun, and nothing is lost.": "worker_pool_restarts",
     "The queue of a monitor is its own and goes with it: remove it.": "event_queue_durable event_queue_exclusive",
     "Programs are started and stopped by the service manager, such as systemd: set it there.": """
         beat_executable beat_gid beat_logfile beat_pidfile beat_uid beat_umask

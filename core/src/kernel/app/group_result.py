@@ -9,6 +9,7 @@ from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
 from kernel.app.result import FORMS, AsyncResult, result_from_tuple
+from kernel.app.revoke import revoke
 from kernel.errors import IncompleteStream
 from kernel.errors import TimeoutError as TaskTimeoutError
 from kernel.model import states
@@ -68,6 +69,8 @@ class GroupResult:
     def forget(self) -> None:
         """Remove the stored results of all members."""
         self.app.client.results.forget([leaf.id for leaf in self.leaves()])
+
+    revoke = revoke
 
     def maybe_throw(self, propagate: bool = True) -> None:
         """Raise the exception of a member that failed, if any."""

@@ -67,6 +67,7 @@ class Kernel:
     preload: Sequence[str] = ()
     """Modules that a fresh interpreter imports before the one with the application."""
     events = Part("kernel.app.events", "Events")
+    control = Part("kernel.app.control", "Control")
 
     def __init__(  # noqa: PLR0913 - the documented constructor (features.md 1.15)
         self,

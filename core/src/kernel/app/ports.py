@@ -3,7 +3,7 @@
 The runtime itself is imported when it is first used: importing ``kernel`` and defining tasks stays cheap.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from kernel.model.call import Call
 from kernel.model.canvas import Expected
 from kernel.model.config import Config
 from kernel.model.context import Request
+from kernel.model.control import ControlRequest, Reply
 from kernel.model.outcome import Outcome
 
 
@@ -143,6 +144,18 @@ class Client(Protocol):
     def emit(self, events: Sequence[Mapping[str, object]]) -> None:
         """Publish monitoring events."""
 
+    def tell_workers(self, request: ControlRequest) -> None:
+        """Send a command that wants no answer."""
+
+    def ask_workers(
+        self,
+        request: ControlRequest,
+        timeout_s: float,
+        limit: int | None,
+        callback: Callable[[Reply], Any] | None,
+    ) -> list[Reply]:
+        """Send a command, and collect the answers."""
+
     def close(self) -> None:
         """Close drivers."""
 
@@ -171,3 +184,7 @@ class App(Protocol):
     @property
     def amqp(self) -> Any:
         """``Producer`` and queue names."""
+
+    @property
+    def control(self) -> Any:
+        """Commands to workers; :class:`kernel.app.control.Control`."""

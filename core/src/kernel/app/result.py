@@ -9,19 +9,15 @@ from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
 from kernel.app.result_graph import DependencyGraph, build_graph, collect, iterdeps
-from kernel.app.result_time import GLIMPSE_S, check_time, left
+from kernel.app.result_time import FOREVER_S, GLIMPSE_S, LOOK_S, check_time, left
+from kernel.app.revoke import revoke, revoke_by_stamped_headers, terminate
 from kernel.errors import BackendError, ImproperlyConfigured, IncompleteStream
 from kernel.model import states
 
 R = TypeVar("R")
 
-_LOOK_S = 5.0
-"""Longest read of the states of the steps before."""
 FORMS: dict[str, Callable[[Any, App], Any]] = {}
 """How a group is made of its result tuple; :mod:`kernel.app.group_result` says so."""
-
-_FOREVER_S = 3600.0
-"""Longest single wait."""
 
 
 def _stored(field: str, doc: str) -> Any:
@@ -120,6 +116,10 @@ class AsyncResult(Generic[R]):
         if self.parent is not None:
             self.parent.forget()
         self.app.client.results.forget([self.id])
+
+    revoke = revoke
+    terminate = terminate
+    revoke_by_stamped_headers = revoke_by_stamped_headers
 
     # Waiting
 
@@ -225,7 +225,7 @@ class AsyncResult(Generic[R]):
         if follow:
             ids += [parent.id for parent in self._parents() if isinstance(parent, AsyncResult)]
         while True:
-            pause = left(end, interval if on_interval is not None or len(ids) > 1 else _FOREVER_S)
+            pause = left(end, interval if on_interval is not None or len(ids) > 1 else FOREVER_S)
             for meta in results.wait(ids[:1], 1, pause):
                 self.learn(meta)
             if self.known is not None or (follow and self._a_parent_failed(end)):
@@ -242,7 +242,7 @@ class AsyncResult(Generic[R]):
                 cure="Use a result backend that tells of changes, or read result.state from time to time.",
             )
         while self.known is None:
-            for meta in results.watch(self.id, left(end, _FOREVER_S)):
+            for meta in results.watch(self.id, left(end, FOREVER_S)):
                 on_message(self.learn(meta).to_dict())
             if self.known is None:
                 check_time(results, self.id, end)
@@ -259,7 +259,7 @@ class AsyncResult(Generic[R]):
         if not parents:
             return False
         try:
-            metas = self.app.client.results.fetch([parent.id for parent in parents], max(GLIMPSE_S, left(end, _LOOK_S)))
+            metas = self.app.client.results.fetch([parent.id for parent in parents], max(GLIMPSE_S, left(end, LOOK_S)))
         except BackendError:  # no answer tells nothing: the wait goes on until its own end
             return False
         return any(

@@ -6,6 +6,10 @@ from kernel.app.ports import Results
 from kernel.errors import BackendError
 from kernel.errors import TimeoutError as TaskTimeoutError
 
+FOREVER_S = 3600.0
+"""Longest single wait."""
+LOOK_S = 5.0
+"""Longest read of the states of the steps before."""
 GLIMPSE_S = 0.5
 """Longest read of the state that a timeout tells."""
 

@@ -22,6 +22,7 @@ from kernel.runtime.boot import Services, build_services
 from kernel.runtime.cpus import usable_cpus
 from kernel.runtime.logs import level_number
 from kernel.runtime.node import Node, NodeOptions
+from kernel.runtime.remote import RemoteOptions
 from kernel.runtime.shutdown import Level
 from kernel.runtime.signal_table import (
     celeryd_after_setup,
@@ -43,6 +44,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "time_limit": "task_time_limit",
     "soft_time_limit": "task_soft_time_limit",
     "task_events": "worker_send_task_events",
+    "state_db": "worker_state_db",
 }
 """Options that stand for a setting; None leaves it as it is."""
 
@@ -51,9 +53,10 @@ class WorkerOptions(TypedDict, total=False):
     """Options of :class:`Worker`; those left out follow the settings.
 
     ``queues`` and ``exclude_queues`` are names; without ``queues`` all configured ones are consumed. ``hostname`` is
-    as after ``-n``. ``loglevel`` is a name or number. ``heartbeat`` False publishes no worker events. ``remap_term``
-    makes SIGTERM mean SIGQUIT. ``force_root`` allows pickle as root. ``log_path`` and ``log_color`` are for children
-    that are spawned.
+    as after ``-n``. ``loglevel`` is a name or number. ``heartbeat`` False publishes no worker events, ``mingle`` False
+    asks no neighbours for revoked tasks at the start, and ``state_db`` is the file that keeps those over a restart.
+    ``remap_term`` makes SIGTERM mean SIGQUIT. ``force_root`` allows pickle as root. ``log_path`` and ``log_color`` are
+    for children that are spawned.
     """
 
     queues: Sequence[str] | None
@@ -68,6 +71,8 @@ class WorkerOptions(TypedDict, total=False):
     task_events: bool | None
     loglevel: str | int
     heartbeat: bool
+    mingle: bool
+    state_db: str | None
     remap_term: bool
     force_root: bool
     log_path: str | None
@@ -179,7 +184,8 @@ class Worker:
             heartbeat=options.get("heartbeat", True),
             remap_term=options.get("remap_term", False),
         )
-        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, self._on_ready)
+        remote = RemoteOptions(self.app, mingle=options.get("mingle", True))
+        return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, remote, self._on_ready)
 
     @property
     def log_level(self) -> int:

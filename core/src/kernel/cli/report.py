@@ -1,16 +1,10 @@
 """``kernel report``: what somebody who is to help needs to know, secrets masked."""
 
-import platform
-from collections.abc import Mapping
-from importlib.metadata import version
-
 import click
 
 from kernel.cli.invocation import Invocation
 from kernel.cli.output import output_option, print_json
-from kernel.runtime.plugins import discover
-
-LIBRARIES = ("pluggy", "stevedore", "click")
+from kernel.runtime.report import report_facts, report_text
 
 
 @click.command("report")
@@ -18,23 +12,9 @@ LIBRARIES = ("pluggy", "stevedore", "click")
 @click.pass_obj
 def report_command(invocation: Invocation, output: str) -> None:
     """Print versions, platform, installed plugins and the settings that are not defaults."""
-    settings = invocation.settings()
-    facts: dict[str, Mapping[str, object]] = {
-        "software": {
-            "kernel": version("kernel"),
-            "python": f"{platform.python_implementation()} {platform.python_version()}",
-            "platform": platform.platform(),
-            **{library: version(library) for library in LIBRARIES},
-        },
-        "plugins": {entry.name: f"{entry.dist} {entry.version}" for entry in discover()},
-        "settings": settings.table(),
-    }
+    facts = report_facts(invocation.settings().table())
     if output == "json":
         print_json(facts)
         return
-    for title, values in facts.items():
-        click.echo(click.style(title, bold=True))
-        for name, value in values.items():
-            click.echo(f"  {name}: {value if title != 'settings' else repr(value)}")
-        if not values:
-            click.echo("  (all defaults)" if title == "settings" else "  (none)")
+    for line in report_text(facts).splitlines():
+        click.echo(line if line.startswith(" ") else click.style(line, bold=True))

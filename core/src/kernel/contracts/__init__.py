@@ -21,7 +21,7 @@ from kernel.contracts.compressor import Compressor
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import Driver, PluginContext
 from kernel.contracts.manifest import CONTRACTS, Manifest
-from kernel.contracts.pool import Executor, Job, Loss, Pool, PoolListener, PoolOptions, Report
+from kernel.contracts.pool import Executor, Job, Loss, Pool, PoolListener, PoolOptions, Report, Running
 from kernel.contracts.router import Router
 from kernel.contracts.serializer import DecodeLimits, FormatContext, Serializer
 
@@ -56,6 +56,7 @@ __all__ = [
     "Report",
     "ResultBackend",
     "Router",
+    "Running",
     "Serializer",
     "Settle",
     "SettleKind",

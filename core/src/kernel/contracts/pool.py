@@ -7,7 +7,7 @@ nothing else waits.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -76,6 +76,15 @@ class Loss:
     pid: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job that an executor has begun: in which process, and at what Unix time."""
+
+    tag: int
+    pid: int
+    at: float
+
+
 class SoftLimiter(ABC):
     """Raises ``SoftTimeLimitExceeded`` in the current body; provided by the pool."""
 
@@ -142,6 +151,7 @@ class PoolOptions:
         start_timeout_s: how long a child may take to get ready.
         handout_s: run time that one hand-out of short tasks may add up to.
         handout_max: most jobs in one hand-out.
+        most: the size it may be asked to grow to; less than ``size`` when nobody knows.
     """
 
     size: int = 1
@@ -152,6 +162,7 @@ class PoolOptions:
     start_timeout_s: float = 30.0
     handout_s: float = 0.02
     handout_max: int = 128
+    most: int = 0
 
 
 class PoolListener(ABC):
@@ -230,6 +241,31 @@ class Pool(ABC):
     @abstractmethod
     def withdraw(self) -> list[int]:
         """Take back jobs that certainly have not begun; their tags. For shutdown."""
+
+    def running(self) -> list[Running]:
+        """What executors have begun and not finished, as far as known: for people who look. From any thread.
+
+        The default body knows nothing.
+        """
+        return []
+
+    def discard(self, tags: Collection[int]) -> list[int]:
+        """Take back those of these jobs that certainly have not begun; their tags. Of the others nothing changes.
+
+        The default body takes none back: they run.
+        """
+        return []
+
+    def resize(self, size: int) -> None:
+        """Have this many executors, or tasks at a time (capability ``resize``). Returns at once, from any thread.
+
+        New executors get ready in a while; of those that are too many, busy ones go when they have finished.
+
+        Raises:
+            ValueError: for a size the pool cannot have.
+            NotImplementedError: the pool cannot change its size.
+        """
+        raise NotImplementedError(f"The pool {self.name!r} cannot change its size.")
 
     @abstractmethod
     def terminate(self, tag: int, signal: int) -> bool:

@@ -5,11 +5,12 @@ Every row of that table that kills or wedges other workers is a value here: noth
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from kernel.engine.ratelimit import TokenBucket
+from kernel.engine.revoked import RevokedTasks
 from kernel.errors import InvalidTaskError
 
 
@@ -39,6 +40,14 @@ class Expired:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """It was revoked: it is acknowledged and stored as REVOKED."""
+
+    task: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """No task of that name here: it is quarantined and stored as FAILURE."""
 
@@ -53,7 +62,7 @@ class Malformed:
     reason: str
 
 
-Verdict = Run | Later | Expired | Unknown | Malformed
+Verdict = Run | Later | Expired | Revoked | Unknown | Malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +82,18 @@ class Rules:
         tasks: task name → rule.
         zone: the time zone of an ``eta`` or ``expires`` that names none (wire.md 2.1); None is local time, as it was or
             will be on that day.
+        revoked: which tasks are not to run any more.
     """
 
     tasks: Mapping[str, TaskRule]
     zone: tzinfo | None = UTC
+    revoked: RevokedTasks = field(default_factory=RevokedTasks)
 
 
 def admit(headers: Mapping[str, Any], rules: Rules, now: float) -> Verdict:
     """Decide on a message at Unix time ``now``.
 
-    Order: damaged, unknown, expired, not due, over its rate limit. A rate limit applies after the ETA
+    Order: damaged, unknown, revoked, expired, not due, over its rate limit. A rate limit applies after the ETA
     (features.md 1.6), and is only charged when the message is to run.
     """
     try:
@@ -90,6 +101,8 @@ def admit(headers: Mapping[str, Any], rules: Rules, now: float) -> Verdict:
         rule = rules.tasks.get(task)
         if rule is None:
             return Unknown(task, task_id)
+        if task_id in rules.revoked.ids or (rules.revoked.stamps and rules.revoked.stamped(headers.get("stamps"))):
+            return Revoked(task, task_id)
         expires = _moment(headers, "expires", rules.zone)
         eta = _moment(headers, "eta", rules.zone)
         hard, soft = _limits(headers)
@@ -98,9 +111,9 @@ def admit(headers: Mapping[str, Any], rules: Rules, now: float) -> Verdict:
         return Malformed(str(error))
     if expires is not None and expires <= now:
         return Expired(task, task_id)
-    if eta is not None and eta > now:
-        return Later(eta - now)
-    wait = rule.bucket.take(now) if rule.bucket is not None else 0.0
+    wait = 0.0 if eta is None else eta - now
+    if wait <= 0.0 and rule.bucket is not None:
+        wait = rule.bucket.take(now)
     if wait > 0.0:
         return Later(wait)
     return Run(task, task_id, soft or rule.soft_limit, hard or rule.hard_limit)

@@ -36,6 +36,9 @@ class Requirement:
 REPLY_QUEUES = Requirement("fanout", "result_backend = 'rpc://'", "choose another result backend")
 """Clients declare queues of their own, as they do to listen to a fanout exchange."""
 
+REMOTE_CONTROL = Requirement("fanout", "remote control", "name one in control_url, beside it")
+"""A node listens to a fanout exchange, and answers come to a queue of the asker's own."""
+
 
 def check_broker(plugin: str, caps: BrokerCaps, config: Config, topology: Topology) -> None:
     """Refuse a broker that cannot do what settings, queues and routes ask for.

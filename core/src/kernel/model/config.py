@@ -208,6 +208,21 @@ class Config:
         "WARNING", "at this level", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     )
 
+    # Remote control
+    worker_enable_remote_control: bool = _setting(True, "workers listen to remote control")
+    control_exchange: str | None = _setting(
+        None, "first part of the names of its exchanges, before '.pidbox'; None is the namespace"
+    )
+    control_queue_ttl: float | None = _setting(300.0, "seconds a message waits in a control queue")
+    control_queue_expires: float | None = _setting(10.0, "seconds an unused control queue lives")
+    control_queue_exclusive: bool = _setting(True, "a control queue belongs to the connection that made it")
+    control_queue_durable: bool = _setting(
+        False, "a control queue survives a restart of the broker; not together with control_queue_exclusive"
+    )
+    worker_state_db: str | None = _setting(None, "file where a worker keeps the ids of revoked tasks (--statedb)")
+    worker_revokes_max: int = _setting(50_000, "most ids of revoked tasks a worker keeps", minimum=1)
+    worker_revoke_expires: float = _setting(10_800.0, "seconds it keeps one")
+
     # Events
     event_serializer: str = _setting("json", "serializer of events")
     event_exchange: str | None = _setting(None, "exchange of events; None is '<namespace>ev'")

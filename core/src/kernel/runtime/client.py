@@ -1,12 +1,13 @@
 """What an application uses of the runtime: publishing, results, eager runs; one per process and configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kernel.engine.attempt import RunnableTask
 from kernel.model.call import Call
 from kernel.model.canvas import Expected
 from kernel.model.config import Config
 from kernel.model.context import Request
+from kernel.model.control import ControlRequest, Reply
 from kernel.model.outcome import Outcome
 from kernel.runtime.boot import Services, build_services
 from kernel.runtime.chords import Chords
@@ -16,6 +17,7 @@ from kernel.runtime.mailbox import Mailbox
 from kernel.runtime.process_name import client_name
 from kernel.runtime.producers import ProducerPool
 from kernel.runtime.publisher import Defaults
+from kernel.runtime.requester import Requester
 from kernel.runtime.results import Results
 
 
@@ -70,6 +72,20 @@ class Client:
     def emit(self, events: Sequence[Mapping[str, object]]) -> None:
         """Publish monitoring events, best effort."""
         self._events.emit(events)
+
+    def tell_workers(self, request: ControlRequest) -> None:
+        """Send a command that wants no answer; raises as :meth:`kernel.runtime.requester.Requester.tell`."""
+        Requester(self.services).tell(request)
+
+    def ask_workers(
+        self,
+        request: ControlRequest,
+        timeout_s: float,
+        limit: int | None,
+        callback: Callable[[Reply], object] | None,
+    ) -> list[Reply]:
+        """Send a command, and collect the answers; see :meth:`kernel.runtime.requester.Requester.ask`."""
+        return Requester(self.services).ask(request, timeout_s, limit, callback)
 
     def close(self) -> None:
         """Close the drivers."""

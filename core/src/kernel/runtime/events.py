@@ -214,9 +214,13 @@ class Heart:
         self._timer.close()
         self._send("worker-offline")
 
-    def _beat(self) -> float:
+    def beat(self) -> None:
+        """A heartbeat now."""
         self._send("worker-heartbeat")
         heartbeat_sent.send(self)
+
+    def _beat(self) -> float:
+        self.beat()
         return HEARTBEAT_S
 
     def _send(self, kind: str) -> None:

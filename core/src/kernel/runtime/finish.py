@@ -12,7 +12,7 @@ from kernel.errors import TaskError, TimeLimitExceeded
 from kernel.model import states
 from kernel.runtime.desk import Desk
 from kernel.runtime.endings import Ending
-from kernel.runtime.inbox import LeaseGone, News, Started
+from kernel.runtime.inbox import Errand, LeaseGone, News, Started
 from kernel.runtime.ledger import Entry
 from kernel.runtime.request import Request
 
@@ -51,6 +51,8 @@ class Finish:
                 self._started(news)
             case LeaseGone():
                 self._lease_gone(news)
+            case Errand():
+                news.run()
 
     def give_back(self, entry: Entry) -> None:
         """Return a delivery whose body never began."""
@@ -72,7 +74,7 @@ class Finish:
         if entry is None:
             logger.debug("A report of job %d came after it was given up", report.tag)
             return
-        self._desk.ledger.total += 1
+        self._desk.ledger.count(entry.run.task)
         self._desk.tell.reported(report)
         if not entry.settled:
             settle = Settle(entry.delivery, report.settlement, report.seconds, report.reason)
@@ -97,7 +99,7 @@ class Finish:
         entry = self._desk.ledger.pop(loss.tag)
         if entry is None:
             return
-        self._desk.ledger.total += 1
+        self._desk.ledger.count(entry.run.task)
         lost = Lost(
             loss,
             entry.options,

@@ -1,5 +1,6 @@
 """What the node is told by its pool, its lease keeper and its signals, in one queue read by the main loop."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -23,7 +24,18 @@ class LeaseGone:
     tag: int
 
 
-News = Started | LeaseGone | Report | Loss
+class Errand(ABC):
+    """Something that another thread wants done in the main loop, where deliveries are."""
+
+    tag = 0
+    """It is about no job in particular."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """Do it; short."""
+
+
+News = Started | LeaseGone | Report | Loss | Errand
 
 
 class Inbox(PoolListener):
@@ -55,6 +67,10 @@ class Inbox(PoolListener):
     def lease_gone(self, tags: Sequence[int]) -> None:
         """Lease keeper: these deliveries are not ours any more."""
         self._put([LeaseGone(tag) for tag in tags])
+
+    def send(self, errand: Errand) -> None:
+        """Anybody: do this."""
+        self._put((errand,))
 
     def poke(self) -> None:
         """Make a blocked main loop look around. Callable from a signal handler."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.contracts.broker import Delivery, Settle, SettleKind
-from kernel.engine.admit import Expired, Later, Malformed, Rules, Run, Unknown, Verdict, admit
+from kernel.engine.admit import Expired, Later, Malformed, Revoked, Rules, Run, Unknown, Verdict, admit
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.codec import Codec
 from kernel.engine.postpone import postponement
@@ -142,7 +142,9 @@ class Intake:
         self._desk.settlement.begin(entry)
         return False
 
-    def _refuse(self, delivery: Delivery, headers: Mapping[str, Any], verdict: Expired | Unknown | Malformed) -> None:
+    def _refuse(
+        self, delivery: Delivery, headers: Mapping[str, Any], verdict: Expired | Revoked | Unknown | Malformed
+    ) -> None:
         desk, ignored = self._desk, headers.get("ignore_result") is True
         match verdict:
             case Malformed(reason):
@@ -152,9 +154,10 @@ class Intake:
                 desk.tell.unknown(task, task_id, delivery.message.queue)
                 reject = Settle(delivery, SettleKind.REJECT, reason=f"unknown task {task!r}", started=False)
                 desk.end(Ending(delivery, headers, NotRegistered(task), ignored=ignored), reject)
-            case Expired(task, task_id):
-                desk.tell.expired(task, task_id)
-                error = TaskRevokedError("expired")
+            case Expired(task, task_id) | Revoked(task, task_id):
+                expired = isinstance(verdict, Expired)
+                desk.tell.discarded(task, task_id, expired=expired)
+                error = TaskRevokedError("expired" if expired else "revoked")
                 acknowledge = Settle(delivery, SettleKind.ACK, started=False)
                 desk.end(Ending(delivery, headers, error, states.REVOKED, ignored), acknowledge)
 

@@ -43,18 +43,28 @@ class Entry:
 
 
 class Ledger:
-    """Entries by tag. Used by the main loop only."""
+    """Entries by tag. Changed by the main loop only; others may iterate."""
 
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
         self._next = 0
-        self.total = 0
+        self.done: dict[str, int] = {}
+        """Runs that ended, by task."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries.values()))
+
+    @property
+    def total(self) -> int:
+        """Runs that ended."""
+        return sum(self.done.copy().values())
+
+    def count(self, task: str) -> None:
+        """A run ended."""
+        self.done[task] = self.done.get(task, 0) + 1
 
     def next_tag(self) -> int:
         """A fresh number."""

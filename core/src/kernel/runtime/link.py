@@ -59,7 +59,7 @@ class Link:
         policy: LinkPolicy,
         *,
         prefetch: int = 0,
-        log: logging.Logger = logger,
+        log: logging.Logger | logging.LoggerAdapter[logging.Logger] = logger,
     ) -> None:
         self.broker: Broker | None = None
         self._services = services
@@ -75,6 +75,11 @@ class Link:
         self._started = False
         self.up = False
         self.losses = 0
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """What is consumed. From any thread."""
+        return tuple(self._queues)
 
     @property
     def capabilities(self) -> BrokerCaps:

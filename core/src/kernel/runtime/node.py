@@ -7,16 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
-from kernel.engine.admit import Rules, TaskRule
 from kernel.engine.attempt import RunnableTask
-from kernel.engine.ratelimit import TokenBucket, parse_rate
-from kernel.engine.timing import app_zone
+from kernel.engine.revoked import RevokedTasks
 from kernel.engine.topology import quarantine_spec, queue_spec
 from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
 from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.announcer import Announcer
 from kernel.runtime.boot import Services
+from kernel.runtime.catalogue import Limits, make_catalogue
 from kernel.runtime.consumer import ConsumerLoop
 from kernel.runtime.control_way import ControlWay
 from kernel.runtime.copies import Copies
@@ -25,16 +24,21 @@ from kernel.runtime.endings import Endings
 from kernel.runtime.events import EventDispatcher, Heart
 from kernel.runtime.finish import Finish
 from kernel.runtime.inbox import Inbox
-from kernel.runtime.intake import Catalogue, Intake, Listed
+from kernel.runtime.intake import Intake
 from kernel.runtime.lease import LeaseKeeper
 from kernel.runtime.ledger import Ledger
 from kernel.runtime.link import Link, LinkPolicy
+from kernel.runtime.panel_state import NodeParts
 from kernel.runtime.plugins import call_hook
-from kernel.runtime.request import request_class
+from kernel.runtime.remote import Remote, RemoteOptions
+from kernel.runtime.revoked_marks import RevokedMarks
+from kernel.runtime.revoking import Discard, Revoking
 from kernel.runtime.settlement import Settlement, release
 from kernel.runtime.shutdown import Level, Shutdown
 from kernel.runtime.signal_table import worker_shutting_down
 from kernel.runtime.signals import SignalHandlers
+from kernel.runtime.state_db import StateDb
+from kernel.runtime.task_info import TaskInfos
 from kernel.runtime.tell import Tell
 from kernel.runtime.waiting import Waiting
 
@@ -77,16 +81,18 @@ class Node:
         pool: where bodies run.
         factory: builds an executor in every process that runs bodies.
         options: name, queues, sizes.
+        remote: how it is controlled from afar; None for a node that is not.
         on_ready: called when the node consumes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where everything that makes a node meets
         self,
         services: Services,
         tasks: Mapping[str, RunnableTask],
         pool: type[Pool],
         factory: ExecutorFactory,
         options: NodeOptions,
+        remote: RemoteOptions | None = None,
         on_ready: Callable[[], None] | None = None,
     ) -> None:
         config = services.config
@@ -102,7 +108,8 @@ class Node:
         events = self._events = self._make_events()
         self._heart = Heart(events, self.ledger, config.namespace) if options.heartbeat else None
         self.desk = self._make_desk(tasks, events if options.task_events else None)
-        catalogue = _catalogue(tasks, config, options.hostname)
+        revoked = RevokedTasks(config.worker_revokes_max, config.worker_revoke_expires)
+        catalogue, limits = make_catalogue(tasks, config, options.hostname, revoked)
         self._finish = Finish(self.desk, config.task_delivery_limit)
         self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched or options.task_events)
         intake = Intake(catalogue, services.codec, self.desk)
@@ -110,6 +117,10 @@ class Node:
             self._link, self.pool, self._inbox, self.desk, intake, self._finish,
             events if options.task_events else None,
         )  # fmt: skip
+        self._remote = None
+        if remote is not None:
+            discard = Discard(self.desk, intake, self.pool, revoked)
+            self._remote = Remote(remote, options.hostname, self._parts(discard, limits))
 
     def run(self, *, signals: bool = True) -> int:
         """Work until stopped.
@@ -146,6 +157,8 @@ class Node:
                 return
         self._leases.start()
         self._events.start()
+        if self._remote is not None:
+            self._remote.start()
         self.pool.start()
         if self._heart is not None:
             self._heart.start()
@@ -243,7 +256,27 @@ class Node:
     def _call_hook(self, name: str) -> None:
         call_hook(self._services.plugins, name, node=self._options.hostname)
 
+    def _parts(self, discard: Discard, limits: Limits) -> NodeParts:
+        """What commands of remote control may look at and change."""
+        services, hostname = self._services, self._options.hostname
+        config = services.config
+        db = StateDb(config.worker_state_db) if config.worker_state_db else None
+        return NodeParts(
+            services=services,
+            tasks=limits,
+            pool=self.pool,
+            desk=self.desk,
+            inbox=self._inbox,
+            shutdown=self.shutdown,
+            events=self._events,
+            heart=self._heart,
+            revoking=Revoking(discard, self._inbox, RevokedMarks(services, hostname), db),
+            infos=TaskInfos(services.codec, config.task_serializer, hostname),
+        )
+
     def _close(self) -> None:
+        if self._remote is not None:
+            self._remote.close()
         if self._heart is not None:
             self._heart.close()
         self._events.close()
@@ -262,25 +295,4 @@ def _link_policy(config: Config) -> LinkPolicy:
         retry=config.broker_connection_retry,
         retry_at_start=config.broker_connection_retry if at_start is None else at_start,
         max_retries=config.broker_connection_max_retries,
-    )
-
-
-def _catalogue(tasks: Mapping[str, RunnableTask], config: Config, hostname: str) -> Catalogue:
-    listed = {name: Listed(task, task.task_options, request_class(task)) for name, task in tasks.items()}
-    zone = app_zone(config.timezone, config.enable_utc)
-    rules = Rules({name: _rule(each, config) for name, each in listed.items()}, zone)
-    return Catalogue(listed, rules, hostname, config.task_delivery_limit)
-
-
-def _rule(listed: Listed, config: Config) -> TaskRule:
-    """Limits: the message's win, then the task's, then the settings' (wire.md 2.2)."""
-    options = listed.options
-    rate = None
-    if not config.worker_disable_rate_limits:
-        own = getattr(listed.task, "rate_limit", None)
-        rate = parse_rate(config.task_default_rate_limit if own is None else own)
-    return TaskRule(
-        soft_limit=options.soft_time_limit or config.task_soft_time_limit,
-        hard_limit=options.time_limit or config.task_time_limit,
-        bucket=TokenBucket(rate) if rate is not None else None,
     )

@@ -80,11 +80,11 @@ class Tell:
         self._announcer.unknown(task, task_id)
         self._send("task-failed", task_id, exception=f"NotRegistered({task!r})", traceback="")
 
-    def expired(self, task: str, task_id: str) -> None:
-        """A task that came too late."""
+    def discarded(self, task: str, task_id: str, *, expired: bool) -> None:
+        """A task that came too late, or was revoked."""
         logger.info("Discarding revoked task: %s[%s]", task, task_id)
-        self._announcer.revoked(task, task_id, expired=True)
-        self._send("task-revoked", task_id, terminated=False, signum=None, expired=True)
+        self._announcer.revoked(task, task_id, expired=expired)
+        self._send("task-revoked", task_id, terminated=False, signum=None, expired=expired)
 
     def quarantined(self, entry: Entry, reason: str) -> None:
         """A task that is set aside."""

@@ -1,6 +1,7 @@
 """Messages that are due within a moment, kept here instead of going back to the broker (features.md 1.6)."""
 
 import heapq
+from collections.abc import Callable
 
 from kernel.contracts.broker import Delivery
 
@@ -29,6 +30,19 @@ class Waiting:
             _, tag, delivery = heapq.heappop(self._heap)
             due.append((tag, delivery))
         return due
+
+    def look(self) -> list[tuple[float, int, Delivery]]:
+        """Everything, with the time it is due, left where it is. From any thread."""
+        return sorted(self._heap.copy(), key=lambda each: each[:2])
+
+    def take(self, chosen: Callable[[Delivery], bool]) -> list[tuple[int, Delivery]]:
+        """Those that are chosen, with the tags of their leases."""
+        taken = [(tag, delivery) for _, tag, delivery in self._heap if chosen(delivery)]
+        if taken:
+            gone = {tag for tag, _ in taken}
+            self._heap = [each for each in self._heap if each[1] not in gone]
+            heapq.heapify(self._heap)
+        return taken
 
     def take_all(self) -> list[tuple[float, int, Delivery]]:
         """Everything, with the time it is due."""

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +17,17 @@ from kernel.builtins.pools.commits import Broken, commit_safely
 from kernel.builtins.pools.handout import Estimates, Load
 from kernel.builtins.pools.limits import ThreadLimiter, end_thread
 from kernel.contracts.capabilities import PoolCaps
-from kernel.contracts.pool import Executor, ExecutorFactory, Job, Loss, LossCause, Pool, PoolListener, PoolOptions
+from kernel.contracts.pool import (
+    Executor,
+    ExecutorFactory,
+    Job,
+    Loss,
+    LossCause,
+    Pool,
+    PoolListener,
+    PoolOptions,
+    Running,
+)
 
 _STOP_S = 2.0
 logger = logging.getLogger("kernel.worker")
@@ -116,6 +126,27 @@ class AsyncPool(Pool):
             self._outstanding.difference_update(taken)
             self._changed.notify_all()
         return taken[::-1]
+
+    def running(self) -> list[Running]:
+        """See :meth:`Pool.running`."""
+        since = time.time() - time.monotonic()
+        return [Running(tag, os.getpid(), since + run.began) for tag, run in self._runs.copy().items()]
+
+    def discard(self, tags: Collection[int]) -> list[int]:
+        """See :meth:`Pool.discard`: what waits for a place."""
+        found: list[int] = []
+        for job in [job for job in self._waiting.copy() if job.tag in tags]:
+            try:
+                self._waiting.remove(job)
+            except ValueError:  # the loop took it
+                continue
+            found.append(job.tag)
+        with self._changed:
+            for tag in found:
+                self._load.remove(tag)
+            self._outstanding.difference_update(found)
+            self._changed.notify_all()
+        return found
 
     def terminate(self, tag: int, signal: int) -> bool:
         """Cancel a running job, whatever the signal."""

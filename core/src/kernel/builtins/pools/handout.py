@@ -59,10 +59,15 @@ class Load:
     def __init__(self, estimates: Estimates, lanes: int = 1, most: int = 256) -> None:
         self.seconds = 0.0
         self._estimates = estimates
-        self._lanes = lanes
-        self._most = most * lanes
-        self._budget = lanes * estimates.handout_s
+        self._each = most
+        self.resize(lanes)
         self._held: dict[int, tuple[str, float]] = {}
+
+    def resize(self, lanes: int) -> None:
+        """So many bodies at a time from now on."""
+        self._lanes = lanes
+        self._most = self._each * lanes
+        self._budget = lanes * self._estimates.handout_s
 
     def __len__(self) -> int:
         return len(self._held)

@@ -11,7 +11,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from signal import SIGKILL
 
 from kernel.builtins.pools import prefork_link as link_
@@ -22,13 +22,15 @@ from kernel.builtins.pools.prefork_mark import Marks
 from kernel.builtins.pools.prefork_nursery import Control, Plan, fork_nursery
 from kernel.builtins.pools.prefork_told import Told
 from kernel.contracts.capabilities import PoolCaps
-from kernel.contracts.pool import ExecutorFactory, Job, LossCause, Pool, PoolListener, PoolOptions
+from kernel.contracts.pool import ExecutorFactory, Job, LossCause, Pool, PoolListener, PoolOptions, Running
 from kernel.errors import ImproperlyConfigured, WorkerLostError
 
 _WITHDRAW_S = 1.0
 _STOP_S = 15.0
 _NURSERY_S = 5.0
 _CELLS = 4
+_SPARE_CELLS = 256
+"""Room for children in the shared memory, which is made before they are, and cannot grow."""
 logger = logging.getLogger("kernel.worker")
 
 
@@ -59,8 +61,8 @@ class PreforkPool(Pool):
 
     @classmethod
     def capabilities(cls) -> PoolCaps:
-        """Everything but growing and shrinking."""
-        return PoolCaps(hard_limit=True, soft_limit=True, terminate=True, recycle=True, isolates=True)
+        """Everything."""
+        return PoolCaps(hard_limit=True, soft_limit=True, terminate=True, recycle=True, isolates=True, resize=True)
 
     def prepare(self) -> None:
         """Fork the nursery.
@@ -79,7 +81,7 @@ class PreforkPool(Pool):
         if threading.active_count() > 1:
             names = ", ".join(thread.name for thread in threading.enumerate()[1:])
             logger.warning("The pool is forked while threads run (%s); their locks may stay locked in children", names)
-        self._marks = Marks.create(_CELLS * self._options.size)
+        self._marks = Marks.create(_CELLS * max(self._options.size, self._options.most) + _SPARE_CELLS)
         plan = Plan(self._factory, self._child, spawn, self._options.lost_wait_s)
         self._control, self._nursery = fork_nursery(self._marks, plan)
         self._crew = Crew(self._options, self._control, self._marks, first)
@@ -132,6 +134,27 @@ class PreforkPool(Pool):
             self._changed.wait_for(crew.answered, _WITHDRAW_S)
             return crew.take_back()
 
+    def running(self) -> list[Running]:
+        """See :meth:`Pool.running`: what the children's marks say."""
+        with self._changed:
+            hands = list(self._crew.hands.values()) if self._crew else []
+            return [running for hand in hands if (running := hand.running()) is not None]
+
+    def discard(self, tags: Collection[int]) -> list[int]:
+        """See :meth:`Pool.discard`: what no child has been given, or was asked back."""
+        with self._changed:
+            return [] if self._crew is None else self._crew.discard(tags)
+
+    def resize(self, size: int) -> None:
+        """See :meth:`Pool.resize`."""
+        with self._changed:
+            crew = self._sound()
+            most = 0 if self._marks is None else self._marks.cells // 2
+            if not 1 <= size <= most:
+                raise ValueError(f"This pool can have 1 to {most} children, not {size}.")
+            crew.size = size
+            self._wake()
+
     def terminate(self, tag: int, signal: int) -> bool:
         """Signal the child that runs this job, if it still does when the signal comes.
 
@@ -170,10 +193,10 @@ class PreforkPool(Pool):
         with self._changed:
             crew = self._crew
             pids = [hand.pid for hand in crew.hands.values() if hand.ready] if crew else []
-            done = crew.done if crew else 0
+            done, size = (crew.done, crew.size) if crew else (0, self._options.size)
         return {
             "implementation": "kernel.builtins.pools.prefork:PreforkPool",
-            "max-concurrency": self._options.size,
+            "max-concurrency": size,
             "processes": pids,
             "max-tasks-per-child": self._options.max_tasks_per_child,
             "max-memory-per-child": self._options.max_memory_per_child_kib,

@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from signal import SIGKILL
 
 from kernel.builtins.pools import prefork_link as link_
@@ -21,6 +21,7 @@ from kernel.builtins.pools.prefork_link import Link
 from kernel.builtins.pools.prefork_mark import Marks
 from kernel.builtins.pools.prefork_nursery import Control, News, Order
 from kernel.builtins.pools.prefork_rows import Row, reports_of
+from kernel.builtins.pools.prefork_size import missing
 from kernel.builtins.pools.prefork_told import Told
 from kernel.contracts.pool import Job, LossCause, PoolOptions
 
@@ -46,6 +47,7 @@ class Crew:
         self.broken = ""
         self.stopping = False
         self.done = 0
+        self.size = options.size
         self._options = options
         self._control = control
         self._marks = marks
@@ -55,8 +57,6 @@ class Crew:
         self._cells = list(range(marks.cells))
         self._abandoned: list[int] = []
         self._last = 0
-
-    # Jobs
 
     def room(self, now: float) -> int:
         """How many jobs fit."""
@@ -75,8 +75,7 @@ class Crew:
 
     def tags(self) -> list[int]:
         """Everything submitted that has not ended."""
-        held = [tag for hand in self.hands.values() for tag in hand.jobs]
-        return self._desk.tags() + held + self._abandoned
+        return self._desk.tags() + [tag for hand in self.hands.values() for tag in hand.jobs] + self._abandoned
 
     def ask_back(self) -> None:
         """Begin a withdrawal: nothing is given out any more, and children return what they have not begun."""
@@ -92,6 +91,10 @@ class Crew:
         """End a withdrawal: the tags nobody has begun. A child that did not answer runs what it has."""
         self._desk.closed = False
         return self._desk.clear()
+
+    def discard(self, tags: Collection[int]) -> list[int]:
+        """Forget those no child has."""
+        return self._desk.discard(tags)
 
     def end(self, tag: int, signal: int, cause: LossCause) -> bool:
         """Signal the child that runs this job, while it runs it."""
@@ -115,14 +118,11 @@ class Crew:
                 soon = min(soon, now + hand.tightest, hand.stuck_at() if len(hand.jobs) > 1 else math.inf)
         return soon
 
-    # Life
-
     def staff(self, now: float) -> None:
         """Ask for the children that are missing."""
         if self.stopping or self.broken or now < self.births.not_before:
             return
-        missing = self._options.size - sum(not hand.orderly for hand in self.hands.values())
-        for _ in range(missing):
+        for _ in range(missing(self.hands.values(), self.size, now + _LEAVE_S)):
             if not self._cells:
                 return
             self._last += 1

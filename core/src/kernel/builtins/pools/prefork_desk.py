@@ -2,7 +2,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from kernel.builtins.pools.prefork_hand import Hand
 from kernel.contracts.pool import Job
@@ -36,6 +36,13 @@ class Desk:
         tags = self.tags()
         self._backlog.clear()
         return tags
+
+    def discard(self, tags: Collection[int]) -> list[int]:
+        """Forget those of these that are here; their tags."""
+        found = [job.tag for job in self._backlog if job.tag in tags]
+        if found:
+            self._backlog = deque(job for job in self._backlog if job.tag not in tags)
+        return found
 
     def room(self, hands: Iterable[Hand], now: float) -> int:
         """How many jobs the children take beyond those that wait here."""

@@ -9,7 +9,7 @@ from kernel.builtins.pools.handout import Estimates, Load
 from kernel.builtins.pools.prefork_link import Link
 from kernel.builtins.pools.prefork_mark import Mark, Seen
 from kernel.builtins.pools.prefork_rows import row_of
-from kernel.contracts.pool import Job, Loss, LossCause, PoolOptions
+from kernel.contracts.pool import Job, Loss, LossCause, PoolOptions, Running
 
 STUCK_S = 0.05
 """A child with jobs and without a word for this long is inside something long: nothing may wait behind it."""
@@ -31,6 +31,7 @@ class Hand:
         asked_back: whether an answer to a recall is outstanding.
         tightest: the smallest hard limit among the jobs, or infinity.
         worked: whether it ever finished or began a job.
+        retired: whether it is one too many, and goes when it has finished what it has.
         why: what it said before it failed.
     """
 
@@ -49,6 +50,7 @@ class Hand:
         self.asked_back = False
         self.tightest = math.inf
         self.worked = False
+        self.retired = False
         self.why = ""
         self._mark = mark
         self._heard_at = 0.0
@@ -59,6 +61,18 @@ class Hand:
     def seen(self) -> Seen:
         """What it is doing now."""
         return self._mark.read()
+
+    def running(self) -> Running | None:
+        """The job it is running."""
+        seen = self.seen()
+        return (
+            Running(seen.tag, self.pid, time.time() - seen.seconds) if seen.running and seen.tag in self.jobs else None
+        )
+
+    def retire(self) -> None:
+        """It takes no more jobs."""
+        self.retired = True
+        self._left = len(self.jobs)
 
     def takes(self, now: float) -> bool:
         """Whether it may be given jobs at all."""

@@ -10,7 +10,7 @@ from kernel.builtins.pools.commits import Uncommitted, commit_safely, run_safely
 from kernel.builtins.pools.handout import Estimates, Load
 from kernel.builtins.pools.limits import SignalLimiter, ThreadLimiter
 from kernel.contracts.capabilities import PoolCaps
-from kernel.contracts.pool import Executor, ExecutorFactory, Job, Pool, PoolListener, PoolOptions
+from kernel.contracts.pool import Executor, ExecutorFactory, Job, Pool, PoolListener, PoolOptions, Running
 
 
 class SoloPool(Pool):
@@ -35,6 +35,7 @@ class SoloPool(Pool):
         self._by_signal = SignalLimiter()
         self._by_thread = ThreadLimiter()
         self._executor: Executor | None = None
+        self._running: Running | None = None
         self._done = 0
 
     @classmethod
@@ -80,6 +81,11 @@ class SoloPool(Pool):
             taken.append(job.tag)
         return taken[::-1]
 
+    def running(self) -> list[Running]:
+        """See :meth:`Pool.running`."""
+        running = self._running
+        return [] if running is None else [running]
+
     def terminate(self, tag: int, signal: int) -> bool:
         """Never: the body runs in the thread that would do it."""
         return False
@@ -117,7 +123,9 @@ class SoloPool(Pool):
         if self._tell_starts:
             self._listener.started(job.tag, os.getpid(), time.time())
         main = threading.current_thread() is threading.main_thread()
+        self._running = Running(job.tag, os.getpid(), time.time())
         finished = run_safely(executor, job, self._by_signal if main else self._by_thread)
+        self._running = None
         ended = time.monotonic()
         self._estimates.observe(job.task, ended - began)
         self._uncommitted.add(job.tag, finished, ended)

@@ -1,17 +1,18 @@
 """Pool ``threads``: several bodies at a time in the threads of one process. For bodies that wait for the network."""
 
+import itertools
 import logging
 import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kernel.builtins.pools.commits import GROUP_S, Uncommitted, commit_safely, run_safely
 from kernel.builtins.pools.handout import Estimates, Load
 from kernel.builtins.pools.limits import ThreadLimiter, end_thread
 from kernel.contracts.capabilities import PoolCaps
-from kernel.contracts.pool import Executor, ExecutorFactory, Job, Pool, PoolListener, PoolOptions, Report
+from kernel.contracts.pool import Executor, ExecutorFactory, Job, Pool, PoolListener, PoolOptions, Report, Running
 
 _STOP_S = 2.0
 logger = logging.getLogger("kernel.worker")
@@ -37,14 +38,17 @@ class ThreadsPool(Pool):
         self._limiter = ThreadLimiter()
         self._executor: Executor | None = None
         self._lanes: list[_Lane] = []
+        self._size = options.size
+        self.excess = 0
+        self._number = itertools.count()
         self._flusher: _Flusher | None = None
         self._telling = 0
         self._done = 0
 
     @classmethod
     def capabilities(cls) -> PoolCaps:
-        """Soft limits only: Python cannot end a thread."""
-        return PoolCaps(soft_limit=True)
+        """Soft limits, and any size: Python cannot end a thread."""
+        return PoolCaps(soft_limit=True, resize=True)
 
     def prepare(self) -> None:
         """Nothing is forked."""
@@ -53,10 +57,8 @@ class ThreadsPool(Pool):
         """Open the executor and start the threads."""
         self._executor = self._factory()
         self._executor.open()
-        self._lanes = [_Lane(self, self._executor, number) for number in range(self._options.size)]
         self._flusher = _Flusher(self._lanes)
-        for lane in self._lanes:
-            lane.thread.start()
+        self._add_lanes(self._size)
         self._flusher.thread.start()
 
     def room(self) -> int:
@@ -79,14 +81,44 @@ class ThreadsPool(Pool):
 
     def withdraw(self) -> list[int]:
         """Take back what is still in the queue."""
-        taken: list[int] = []
-        while (job := self.next(block=False)) is not None:
-            taken.append(job.tag)
+        return self.discard(self.outstanding())
+
+    def running(self) -> list[Running]:
+        """See :meth:`Pool.running`."""
+        jobs = ((lane.job, lane.began) for lane in self._lanes.copy() if lane.running)
+        return [Running(job.tag, os.getpid(), began) for job, began in jobs if job is not None]
+
+    def discard(self, tags: Collection[int]) -> list[int]:
+        """See :meth:`Pool.discard`: what is still in the queue; the others go to its end."""
+        looked_at = [self.next(block=False) for _ in range(self._jobs.qsize())]
+        found = [job.tag for job in looked_at if job is not None and job.tag in tags]
+        for job in looked_at:
+            if job is not None and job.tag not in tags:
+                self._jobs.put(job)
         with self._lock:
-            for tag in taken:
+            for tag in found:
                 self._load.remove(tag)
             self._empty.notify_all()
-        return taken
+        return found
+
+    def resize(self, size: int) -> None:
+        """See :meth:`Pool.resize`: threads that are too many end when they find nothing to do first."""
+        if size < 1:
+            raise ValueError(f"A pool has at least one thread, not {size}.")
+        with self._lock:
+            more, self._size = size - self._size, size
+            self._load.resize(size)
+            kept, self.excess = self.excess, max(0, self.excess - more)
+        self._add_lanes(more - kept)
+        for _ in range(self.excess):
+            self._jobs.put(None)
+
+    def _add_lanes(self, count: int) -> None:
+        assert self._executor is not None
+        for _ in range(count):
+            lane = _Lane(self, self._executor, next(self._number))
+            self._lanes.append(lane)
+            lane.thread.start()
 
     def terminate(self, tag: int, signal: int) -> bool:
         """Never: Python cannot end a thread."""
@@ -124,7 +156,7 @@ class ThreadsPool(Pool):
         """One process, ``size`` bodies."""
         return {
             "implementation": "kernel.builtins.pools.threads:ThreadsPool",
-            "max-concurrency": self._options.size,
+            "max-concurrency": self._size,
             "processes": [os.getpid()],
             "threads": len(self._lanes),
             "max-tasks-per-child": None,
@@ -135,7 +167,7 @@ class ThreadsPool(Pool):
     # What the lanes need:
 
     def next(self, block: bool) -> Job | None:
-        """The next job; None when there is none, or when blocked, at the end."""
+        """The next job; None when there is none, and to wake whoever waits for one."""
         try:
             return self._jobs.get(block)
         except queue.Empty:
@@ -146,13 +178,21 @@ class ThreadsPool(Pool):
         if self._tell_starts:
             self._listener.started(job.tag, os.getpid(), time.time())
         began = time.monotonic()
-        lane.running = True
+        lane.job, lane.began, lane.running = job, time.time(), True
         finished = run_safely(executor, job, self._limiter)
-        lane.running = False
-        ended = time.monotonic()
+        lane.running, ended = False, time.monotonic()
         with self._lock:
             self._estimates.observe(job.task, ended - began)
         lane.uncommitted.add(job.tag, finished, ended)
+
+    def leaves(self, lane: "_Lane") -> bool:
+        """Whether this lane is one too many."""
+        with self._lock:
+            if not self.excess:
+                return False
+            self.excess -= 1
+        self._lanes.remove(lane)
+        return True
 
     def short(self, job: Job) -> bool:
         """Whether finished work may wait until this job is done."""
@@ -189,6 +229,8 @@ class _Lane:
     def __init__(self, pool: ThreadsPool, executor: Executor, number: int) -> None:
         self.uncommitted = Uncommitted(pool.group())
         self.running = False
+        self.job: Job | None = None
+        self.began = 0.0
         self.thread = threading.Thread(target=self._work, name=f"kernel-pool-{number}", daemon=True)
         self._pool = pool
         self._executor = executor
@@ -207,16 +249,17 @@ class _Lane:
             end_thread(self.thread.ident)
 
     def _work(self) -> None:
-        while not self._ended:
+        while not self._ended and not (self._pool.excess and self._pool.leaves(self)):
             job = self._pool.next(block=False)
             if job is None:
                 self.commit()
                 job = self._pool.next(block=True)
             if job is None:
-                return
+                continue
             if self.uncommitted:
                 self._make_way(job)
             self._pool.run(job, self, self._executor)
+        self.commit()
 
     def _make_way(self, job: Job) -> None:
         if self.uncommitted.due(time.monotonic()) or not self._pool.short(job):

@@ -1,0 +1,68 @@
+"""Commands of remote control that change a worker (wire.md 12)."""
+
+import logging
+from typing import Any
+
+from kernel.runtime.panel import control_command
+from kernel.runtime.panel_state import PanelState
+from kernel.runtime.shutdown import Level
+
+logger = logging.getLogger("kernel.worker")
+
+Answer = dict[str, str]
+
+
+@control_command(args=[("n", int)], signature="[N=1]")
+def pool_grow(state: PanelState, n: int = 1, **_rest: Any) -> Answer:
+    """Have N executors more."""
+    return _resized(state, _count(n), "pool will grow")
+
+
+@control_command(args=[("n", int)], signature="[N=1]")
+def pool_shrink(state: PanelState, n: int = 1, **_rest: Any) -> Answer:
+    """Have N executors fewer; busy ones go when they have finished."""
+    return _resized(state, -_count(n), "pool will shrink")
+
+
+@control_command()
+def heartbeat(state: PanelState, **_rest: Any) -> Answer:
+    """Publish a heartbeat now."""
+    heart = state.parts.heart
+    if heart is None:
+        return {"error": "this worker sends no heartbeats (--without-heartbeat)"}
+    heart.beat()
+    return {"ok": "heartbeat sent"}
+
+
+@control_command()
+def shutdown(state: PanelState, **_rest: Any) -> Answer:
+    """Finish what runs, and end."""
+    logger.warning("Shutdown was asked for by remote control.")
+    state.parts.shutdown.request(Level.WARM)
+    return {"ok": "shutting down"}
+
+
+def _resized(state: PanelState, more: int, done: str) -> Answer:
+    pool = state.parts.pool
+    if not pool.capabilities().resize:
+        return {"error": f"The pool {pool.name!r} cannot change its size."}
+    size = int(str(pool.stats()["max-concurrency"])) + more
+    if size < 1:
+        return {"error": "the pool keeps at least one executor"}
+    try:
+        pool.resize(size)
+    except ValueError as error:
+        return {"error": str(error)}
+    state.parts.inbox.poke()
+    return {"ok": done}
+
+
+def _count(value: object) -> int:
+    """How many.
+
+    Raises:
+        ValueError: for anything but a number from 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"n must be a number from 1, not {value!r:.80}")
+    return value
