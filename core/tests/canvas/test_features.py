@@ -143,6 +143,25 @@ class TestSignatures:
             running.seen.clear()
 
 
+class TestOwners:
+    def test_an_application_sends_what_knows_none(self, running):
+        app = running.app
+        add, total = signature("proj.add", (1, 2)), signature("proj.total")
+        same, pairs = signature("proj.same"), [(1, 2), (3, 4)]
+        sent = {
+            "chain": (chain(add, signature("proj.add", (4,)), app=app), 7),
+            "chain of one": (chain(add.clone(), app=app), 3),
+            "group": (group([add.clone(), add.clone()], app=app), [3, 3]),
+            "chord": (chord([add.clone(), add.clone()], total, app=app), 6),
+            "map": (xmap(same, [1, 2], app=app), [1, 2]),
+            "starmap": (xstarmap(signature("proj.add"), pairs, app=app), [3, 7]),
+            "chunks": (chunks(signature("proj.add"), pairs, 1, app=app), [[3], [7]]),
+        }
+        for name, (expression, value) in sent.items():
+            assert expression.app is app, name
+            assert expression.apply_async().get(timeout=WAIT) == value, name
+
+
 class TestMapping:
     def test_map_starmap_and_chunks(self, running):
         pairs = [(1, 2), (3, 4), (5, 6)]

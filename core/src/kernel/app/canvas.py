@@ -16,22 +16,23 @@ class chain(Canvas):  # noqa: N801 - the documented name
 
     ``chain(a, b)``, ``chain([a, b])`` and ``a | b`` are the same; nested chains flatten, empty groups and chains
     vanish, and a chain of one is that one. A group followed by something is a chord with it as the body;
-    what follows a chord follows its body.
+    what follows a chord follows its body. ``app`` is the application that sends it, if its parts know none.
     """
 
-    def __new__(cls, *tasks: Any, **options: Any) -> Any:
+    def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Any:
         """A chain, or its only step."""
         steps = _joined(members_of(tasks)) if tasks else []
-        if len(steps) == 1 and not options:
+        if len(steps) == 1 and not options and app is None:
             return steps[0]
         new = super().__new__(cls)
         if tasks:
             dict.__setitem__(new, "kwargs", {"tasks": steps})
         return new
 
-    def __init__(self, *tasks: Any, **options: Any) -> None:
+    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
         steps = self["kwargs"]["tasks"] if tasks else []
-        super().__init__("celery.chain", (), {"tasks": steps}, options, app=owner_of(steps), subtask_type="chain")
+        owner = app or owner_of(steps)
+        super().__init__("celery.chain", (), {"tasks": steps}, options, app=owner, subtask_type="chain")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Send it: ``chain(a, b)()``."""
@@ -70,12 +71,13 @@ class group(Canvas):  # noqa: N801 - the documented name
     """Signatures that run side by side; sent with one publish. Its result is a :class:`GroupResult` in their order.
 
     ``group(a, b)``, ``group([a, b])`` and ``group(add.s(i, i) for i in range(10))`` are the same. The members of a
-    group in a group are members of the outer one.
+    group in a group are members of the outer one. ``app`` is the application that sends it, if its parts know none.
     """
 
-    def __init__(self, *tasks: Any, **options: Any) -> None:
+    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
         members = [part for member in members_of(tasks) for part in _parts_of(member)]
-        super().__init__("celery.group", (), {"tasks": members}, options, app=owner_of(members), subtask_type="group")
+        owner = app or owner_of(members)
+        super().__init__("celery.group", (), {"tasks": members}, options, app=owner, subtask_type="group")
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Send it: ``group(a, b)()``; arguments go before those of every member."""
@@ -129,18 +131,21 @@ class chord(Canvas):  # noqa: N801 - the documented name
     Args:
         header: the members: a group, or signatures as a group takes them.
         body: any signature; may be given when the chord is called.
+        app: the application that sends it, if its parts know none.
         options: execution options; ``countdown`` and ``eta`` are the header's, ``link`` and ``link_error`` the body's.
     """
 
-    def __init__(self, header: Any = (), body: Mapping[str, Any] | None = None, **options: Any) -> None:
-        for unused in ("task", "args", "kwargs", "app"):
+    def __init__(
+        self, header: Any = (), body: Mapping[str, Any] | None = None, *, app: App | None = None, **options: Any
+    ) -> None:
+        for unused in ("task", "args", "kwargs"):
             if not options.get(unused):
                 options.pop(unused, None)
         members = header if isinstance(header, group) else group(*members_of((header,)))
         following = maybe_signature(body)
         ends = {key: options.pop(key) for key in ("link", "link_error") if key in options}
         parts = {"kwargs": {}, "header": members, "body": following}
-        owner = members.owner or (following.owner if following is not None else None)
+        owner = app or members.owner or (following.owner if following is not None else None)
         super().__init__("celery.chord", (), parts, options, app=owner, subtask_type="chord")
         for key, linked in ends.items():
             for each in as_list(linked):

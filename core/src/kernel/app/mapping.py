@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from kernel.app.canvas import group
+from kernel.app.ports import App
 from kernel.app.signature import Signature
 
 
@@ -13,8 +14,8 @@ class _Over(Signature[Any]):
 
     built_in = ""
 
-    def __init__(self, task: Mapping[str, Any], it: Iterable[Any], **options: Any) -> None:
-        owner = getattr(task, "owner", None)
+    def __init__(self, task: Mapping[str, Any], it: Iterable[Any], *, app: App | None = None, **options: Any) -> None:
+        owner = app or getattr(task, "owner", None)
         super().__init__(self.built_in, (), {"task": task, "it": list(it)}, options, app=owner, immutable=True)
 
     def _shown(self, call: str) -> str:
@@ -46,14 +47,17 @@ class chunks(Signature[Any]):  # noqa: N801 - the documented name
         task: a signature.
         it: argument tuples.
         n: how many go into one message.
+        app: the application that sends it, if the signature knows none.
         options: execution options of each message.
     """
 
-    def __init__(self, task: Mapping[str, Any], it: Iterable[Any], n: int, **options: Any) -> None:
+    def __init__(
+        self, task: Mapping[str, Any], it: Iterable[Any], n: int, *, app: App | None = None, **options: Any
+    ) -> None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"chunks needs a whole number of items per message, 1 or more, not {n!r}")
         parts = {"task": task, "it": list(it), "n": n}
-        owner = getattr(task, "owner", None)
+        owner = app or getattr(task, "owner", None)
         super().__init__("celery.chunks", (), parts, options, app=owner, immutable=True)
 
     def group(self) -> group:
@@ -62,9 +66,10 @@ class chunks(Signature[Any]):  # noqa: N801 - the documented name
         items = iter(parts["it"])
         return group(
             *(
-                xstarmap(parts["task"], part, **self["options"])
+                xstarmap(parts["task"], part, app=self.owner, **self["options"])
                 for part in iter(lambda: list(islice(items, parts["n"])), [])
-            )
+            ),
+            app=self.owner,
         )
 
     def __call__(self, **options: Any) -> Any:
