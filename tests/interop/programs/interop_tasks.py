@@ -34,6 +34,11 @@ def total(numbers):
     return sum(numbers)
 
 
+@app.task(name="shared.count")
+def count(values):
+    return len(values)
+
+
 @app.task(name="shared.same")
 def same(value):
     return value
@@ -103,6 +108,11 @@ def fail(kind):
     if kind == "shared":
         raise Overdrawn("savings", 30)
     raise import_module(f"only_{SIDE}").Stranger("a stranger", [1, 2])
+
+
+@app.task(name="shared.fail_after")
+def fail_after(before, kind):
+    fail(kind)
 
 
 @app.task(name="shared.flaky", bind=True, max_retries=5)
