@@ -21,6 +21,7 @@ _SETTINGS: Final = {
     "soft_time_limit": "task_soft_time_limit",
     "max_tasks_per_child": "worker_max_tasks_per_child",
     "max_memory_per_child": "worker_max_memory_per_child",
+    "state_db": "worker_state_db",
 }
 """Options of this command that set a setting."""
 
@@ -65,6 +66,9 @@ def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
 @click.option("--max-tasks-per-child", type=int, metavar="N", help="Replace an executor after so many tasks.")
 @click.option("--max-memory-per-child", type=int, metavar="KIB", help="Replace an executor above this size.")
 @click.option("--without-heartbeat", is_flag=True, help="Send no worker events.")
+@click.option("--without-mingle", is_flag=True, help="Ask no other workers at the start which tasks were revoked.")
+@click.option("--without-gossip", is_flag=True, help="Taken from Celery's command lines: these workers never gossip.")
+@click.option("-S", "--statedb", "state_db", metavar="PATH", help="Keep the ids of revoked tasks in this file.")
 @click.option("--purge", is_flag=True, help="First delete what waits in the queues. There is no way back.")
 @click.pass_context
 def worker_command(ctx: click.Context, /, **options: Any) -> None:
@@ -82,6 +86,7 @@ def worker_command(ctx: click.Context, /, **options: Any) -> None:
         hostname=options["hostname"],
         loglevel=level,
         heartbeat=not options["without_heartbeat"],
+        mingle=not options["without_mingle"],
         remap_term=os.environ.get("REMAP_SIGTERM") == "SIGQUIT",
         force_root=any(os.environ.get(name, "") not in {"", "0"} for name in _TRUE_ROOT),
         log_path=options["logfile"],

@@ -117,10 +117,8 @@ class Node:
             self._link, self.pool, self._inbox, self.desk, intake, self._finish,
             events if options.task_events else None,
         )  # fmt: skip
-        self._remote = None
-        if remote is not None:
-            discard = Discard(self.desk, intake, self.pool, revoked)
-            self._remote = Remote(remote, options.hostname, self._parts(discard, limits))
+        discard = Discard(self.desk, intake, self.pool, revoked)
+        self._remote = Remote(remote, options.hostname, self._parts(discard, limits))
 
     def run(self, *, signals: bool = True) -> int:
         """Work until stopped.
@@ -157,11 +155,11 @@ class Node:
                 return
         self._leases.start()
         self._events.start()
-        if self._remote is not None:
-            self._remote.start()
+        self._remote.start()
         self.pool.start()
         if self._heart is not None:
             self._heart.start()
+        self._remote.settle_in()
         self._call_hook("kernel_worker_ready")
         logger.info("%s ready.", self._options.hostname)
         if self._on_ready is not None:
@@ -275,8 +273,7 @@ class Node:
         )
 
     def _close(self) -> None:
-        if self._remote is not None:
-            self._remote.close()
+        self._remote.close()
         if self._heart is not None:
             self._heart.close()
         self._events.close()

@@ -90,7 +90,7 @@ def start_worker(app: Kernel, **options: Unpack[WorkerOptions]) -> WorkerThread:
     Raises:
         ImproperlyConfigured: for a pool of processes, which cannot be started from a thread.
     """
-    chosen: WorkerOptions = {"pool": "threads", "concurrency": 1, "heartbeat": False, **options}
+    chosen: WorkerOptions = {"pool": "threads", "concurrency": 1, "heartbeat": False, "mingle": False, **options}
     worker = Worker(app, **chosen)
     if worker.pool.capabilities().isolates:
         raise ImproperlyConfigured(
