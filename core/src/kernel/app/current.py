@@ -61,6 +61,10 @@ class CurrentApp:
     def __setattr__(self, name: str, value: object) -> None:
         setattr(holder.get(), name, value)
 
+    def _get_current_object(self) -> Any:
+        """The application itself, by the name that users of the calling API know."""
+        return holder.get()
+
     def __repr__(self) -> str:
         return repr(holder.get())
 
@@ -83,6 +87,11 @@ class CurrentTask:
         if running is None:
             raise AttributeError(f"current_task.{name}: no task runs here")
         return getattr(running.task, name)
+
+    def _get_current_object(self) -> Any:
+        """The task itself, or None."""
+        running = current.get()
+        return None if running is None else running.task
 
     def __bool__(self) -> bool:
         return current.get() is not None

@@ -1,6 +1,7 @@
 """Builds executors: in the same process, in a forked child, or in a fresh interpreter."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from kernel.app.kernel import Kernel
 from kernel.errors import ImproperlyConfigured
 from kernel.runtime.executor import TaskExecutor
 from kernel.runtime.logs import LogSettings, Redirection, set_up
-from kernel.runtime.signal_table import import_modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,13 @@ class InheritingFactory:
     def __init__(self, app: Kernel, options: ExecutorOptions) -> None:
         self._app = app
         self._options = options
+        self._pid = os.getpid()
 
     def __call__(self) -> TaskExecutor:
         """A new executor."""
         options = self._options
+        if os.getpid() != self._pid:
+            self._app.on_after_fork.send(self._app)
         services = self._app.client.services
         services.node = options.hostname  # what tasks send from here comes from this worker: header ``origin``
         return TaskExecutor(
@@ -81,8 +84,7 @@ class SpawningFactory:
         app.conf.use_command_line(self.settings)
         set_up(LogSettings(app.config, self.options.log_level, self.log_path, self.log_color))
         Redirection(app.config).__enter__()  # for the life of this process
-        import_modules.send(app)
-        import_task_modules(app.config)
+        import_task_modules(app, app.config)
         return InheritingFactory(app, self.options)()
 
 

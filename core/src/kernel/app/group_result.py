@@ -1,6 +1,6 @@
 """The results of a group, in order (features.md 2.1)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -95,6 +95,15 @@ class GroupResult:
     def discard(self, result: "Result | GroupResult | str") -> None:
         """Take a member out, given itself or its id, if it is there."""
         self.results = [each for each in self.results if result not in {each, each.id}]
+
+    def update(self, results: "Iterable[Result | GroupResult]") -> None:
+        """Add members, each unless it is there."""
+        for result in results:
+            self.add(result)
+
+    def clear(self) -> None:
+        """Take all members out."""
+        self.results = []
 
     def remove(self, result: "Result | GroupResult | str") -> None:
         """Take a member out, given itself or its id.

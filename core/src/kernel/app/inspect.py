@@ -94,6 +94,8 @@ class Inspect:
         """Names of registered tasks, with these attributes."""
         return self.ask("registered", taskinfoitems=list(taskinfoitems))
 
+    registered_tasks = registered
+
     def stats(self) -> Any:
         """Figures of each worker."""
         return self.ask("stats")

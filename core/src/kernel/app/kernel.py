@@ -32,6 +32,7 @@ from kernel.app.task_definition import define_task, own_task
 from kernel.app.zone import now, timezone
 from kernel.model.config import Config
 from kernel.runtime.clock import LogicalClock
+from kernel.runtime.signal import Signal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -93,9 +94,11 @@ class Kernel:
         self.AsyncResult = partial(AsyncResult[Any], app=self)
         self.GroupResult = BoundGroupResult(GroupResult, app=self)
         self.signature = partial(signature, app=self)
+        self.on_configure = Occasion("on_configure")
         self.on_after_configure = Occasion("on_after_configure", "source")
+        self.on_after_fork = Signal("on_after_fork")
         self.on_after_finalize = Occasion("on_after_finalize")
-        self.conf.when_read(partial(self.on_after_configure.tell, self, source=self.conf))
+        self.conf.when_read(self._configured)
         self._registry = TaskRegistry()
         self._shared = 0
         self._client: Client | None = None
@@ -114,6 +117,11 @@ class Kernel:
 
     def _complete(self) -> None:
         """Called by the constructor before :meth:`on_init`, for adapters that add parts of their own."""
+
+    def _configured(self) -> None:
+        """Settings were read for the first time."""
+        self.on_configure.tell(self)
+        self.on_after_configure.tell(self, source=self.conf)
 
     def on_init(self) -> None:
         """Called at the end of the constructor; for subclasses."""

@@ -9,6 +9,7 @@ from kernel.app.bridge import in_thread
 from kernel.app.current import app_or_default
 from kernel.app.ports import App, Meta
 from kernel.app.result_graph import DependencyGraph, build_graph, collect, iterdeps
+from kernel.app.result_names import FurtherNames
 from kernel.app.result_time import FOREVER_S, GLIMPSE_S, LOOK_S, check_time, left
 from kernel.app.revoke import revoke, revoke_by_stamped_headers, terminate
 from kernel.errors import BackendError, ImproperlyConfigured, IncompleteStream
@@ -25,7 +26,7 @@ def _stored(field: str, doc: str) -> Any:
     return property(lambda result: getattr(result.meta(), field), doc=doc)
 
 
-class AsyncResult(Generic[R]):
+class AsyncResult(FurtherNames, Generic[R]):
     """The result of a task, by id. Holds no connection and may be made anywhere.
 
     Args:
@@ -50,11 +51,6 @@ class AsyncResult(Generic[R]):
         self.parent = parent
         self.ignored = ignored
         self.known: Meta | None = None
-
-    @property
-    def task_id(self) -> str:
-        """The same as ``id``."""
-        return self.id
 
     # State
 
@@ -183,6 +179,8 @@ class AsyncResult(Generic[R]):
             error = meta.result
             raise error if isinstance(error, BaseException) else RuntimeError(f"Task {self.id} failed: {error!r}")
         return meta.result
+
+    maybe_reraise = maybe_throw
 
     def collect(self, intermediate: bool = False, **waiting: Any) -> Iterator[tuple[Any, Any]]:
         """Every result of the tree that this task started, with its value; waits for each unless ``intermediate``."""

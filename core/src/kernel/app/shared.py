@@ -46,6 +46,14 @@ class SharedTask:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._task()(*args, **kwargs)
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            other is self or other is self._task() or (isinstance(other, SharedTask) and other._task() is self._task())
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._blueprint.function)
+
     def __evaluated__(self) -> bool:
         """Whether the current application has its copy already."""
         return bool(holder.get().finalized)

@@ -88,6 +88,9 @@ class Signature(dict[str, Any], Generic[R]):
     immutable = property(lambda self: self["immutable"], doc="Whether a parent's result is not added.")
     subtask_type = property(lambda self: self["subtask_type"], doc="None, 'chain' or 'group'.")
     id = property(lambda self: self["options"].get("task_id"), doc="The task id, once frozen.")
+    root_id = property(lambda self: self["options"].get("root_id"), doc="The id of the first task of its workflow.")
+    parent_id = property(lambda self: self["options"].get("parent_id"), doc="The id of the task that sends it.")
+    name = task
 
     @property
     def app(self) -> App:

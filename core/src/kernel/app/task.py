@@ -11,6 +11,7 @@ from kernel.app.eager import EagerResult, apply_locally
 from kernel.app.ports import App
 from kernel.app.result import AsyncResult as Result
 from kernel.app.task_calls import adopt, check_arguments, make_call, producer_of
+from kernel.app.task_requests import pop_request, push_request
 from kernel.app.task_settings import SETTABLE, Prepared, prepare
 from kernel.app.task_signed import SignedTask
 from kernel.engine.retry import RetryAsk, schedule_retry
@@ -131,6 +132,9 @@ class Task(SignedTask[P, R], Generic[P, R]):
         """The call that runs here now; an empty one when none does (features.md 1.21)."""
         running = context.current.get()
         return running.request if running is not None and running.task is self else context.Request()
+
+    push_request = push_request
+    pop_request = pop_request
 
     def retry(  # noqa: PLR0913 - the documented parameters of retry (features.md 1.23)
         self,

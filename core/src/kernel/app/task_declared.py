@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from kernel.app.task_class import TaskType
+from kernel.errors import MaxRetriesExceededError as RetriesUsedUp
 from kernel.errors import OperationalError as SendError
 
 
@@ -45,10 +46,16 @@ class DeclaredTask(metaclass=TaskType):
     acks_late: bool | None = None
     acks_on_failure: bool | None = None
     acks_on_timeout: bool | None = None
+    acks_on_failure_or_timeout: bool | None = None
+    """Default of the two before it."""
     reject_on_worker_lost: bool | None = None
     resultrepr_maxsize: int = 1024
     Request: Any = "kernel.worker.request:Request"
     OperationalError: ClassVar[type[SendError]] = SendError
+    MaxRetriesExceededError: ClassVar[type[Exception]] = RetriesUsedUp
+
+    def on_bound(self, app: Any) -> None:
+        """Called when the task is given to an application; for subclasses."""
 
     # Handlers run where the body ran; what they return is ignored
 

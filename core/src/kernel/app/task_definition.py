@@ -40,6 +40,7 @@ def define_task(app: Naming, function: Callable[..., Any], options: Mapping[str,
     shown = f"<{type(app).__name__} {app.main or '__main__'}:{id(app):#x}>"
     task = task_class(function, base, shown, {**given, "name": name})()
     task.owner = app
+    task.on_bound(app)
     return task
 
 
@@ -63,4 +64,5 @@ def own_task(app: Naming, task: Any) -> Any:
         if not kind.name:
             kind.name = task.name
     task.owner = app
+    task.on_bound(app)
     return task

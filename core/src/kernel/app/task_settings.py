@@ -34,6 +34,7 @@ EXECUTION = (
 HANDLERS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
 """The methods of features.md 1.19."""
 
+_BOTH = "acks_on_failure_or_timeout"
 _FROZEN = tuple(field.name for field in fields(TaskOptions))
 
 
@@ -136,13 +137,18 @@ def _settle(task: Described, config: Config) -> frozenset[str]:
     defaults: dict[str, Any] = {}
     for name, settings in FROM_SETTINGS.items():
         if given.get(name, _declared(task, name, earlier)) is None:
-            values = (getattr(config, setting) for setting in settings)
+            values = (_pair(task, name), *(getattr(config, setting) for setting in settings))
             defaults[name] = next((value for value in values if value is not None), None)
     given.update(defaults)
     for name in earlier - given.keys():
         own.pop(name, None)
     own.update(given, _settled=frozenset(given))
     return frozenset(defaults)
+
+
+def _pair(task: Described, name: str) -> Any:
+    """What the task says of failures and timeouts together, where ``name`` is one of the two."""
+    return getattr(task, _BOTH) if name in {"acks_on_failure", "acks_on_timeout"} else None
 
 
 def _annotated(task: Described, annotations: Mapping[str, Any], earlier: frozenset[str]) -> dict[str, Any]:
@@ -191,7 +197,7 @@ def _exceptions(task: Described, option: str, value: Any) -> tuple[type[BaseExce
 
 OPTION_NAMES: tuple[str, ...] = (
     *dict.fromkeys((
-        "name", "bind", "base", *_FROZEN, *EXECUTION, *FROM_SETTINGS, "typing", "trail", "Request", "rate_limit",
+        "name", "bind", "base", *_FROZEN, *EXECUTION, *FROM_SETTINGS, "typing", "trail", "Request", "rate_limit", _BOTH,
     )),
 )  # fmt: skip
 """Every option of ``@app.task``."""

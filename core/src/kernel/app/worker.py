@@ -27,7 +27,6 @@ from kernel.runtime.shutdown import Level
 from kernel.runtime.signal_table import (
     celeryd_after_setup,
     celeryd_init,
-    import_modules,
     worker_before_create_process,
     worker_init,
     worker_ready,
@@ -108,8 +107,7 @@ class Worker:
         self.config = _with_options(app.config, options)
         if os.geteuid() == 0 and not options.get("force_root"):
             _refuse_pickle(self.config)
-        import_modules.send(app)
-        import_task_modules(self.config)
+        import_task_modules(app, self.config)
         self.services: Services = build_services(self.config, self.hostname, with_pool=True)
         self.services.clock = app.clock
         self.queues = _chosen_queues(self.services, options.get("queues"), options.get("exclude_queues"))

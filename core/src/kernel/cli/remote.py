@@ -52,7 +52,7 @@ def find_command(app: Kernel, kind: Kind, name: str) -> Command:
         click.UsageError: there is none of that kind.
     """
     if name not in COMMANDS:
-        import_task_modules(app.config)
+        import_task_modules(app, app.config)
     command = COMMANDS.get(name)
     if command is None or command.kind != kind:
         known = commands_of(kind)

@@ -19,6 +19,11 @@ logger = logging.getLogger("kernel.worker")
 _DEFAULT = "kernel.worker.request:Request"
 
 
+def _header(name: str, doc: str) -> Any:
+    """A property that reads a header of the message; None when it is not there."""
+    return property(lambda request: request.headers.get(name), doc=doc)
+
+
 class Request:
     """One delivery of a task, seen from the node. Methods are called in the node's main loop: be quick.
 
@@ -40,6 +45,29 @@ class Request:
         self.delivery_info: Mapping[str, Any] = delivery_info(entry.delivery)
         self.time_limits = (entry.run.hard_limit, entry.run.soft_limit)
         self.hostname = hostname
+
+    @property
+    def task_id(self) -> str:
+        """The same as ``id``."""
+        return self.id
+
+    @property
+    def task_name(self) -> str:
+        """The name shown in the log: that of the task, unless the call gave another."""
+        return str(self.headers.get("shadow") or self.name)
+
+    eta = _header("eta", "When it is to run, ISO 8601.")
+    expires = _header("expires", "When it is too late, ISO 8601.")
+    root_id = _header("root_id", "The id of the first task of its workflow.")
+    parent_id = _header("parent_id", "The id of the task that sent it.")
+    group = _header("group", "The id of the group it belongs to.")
+    group_index = _header("group_index", "Its place in that group.")
+    argsrepr = _header("argsrepr", "Its positional arguments, as text.")
+    kwargsrepr = _header("kwargsrepr", "Its keyword arguments, as text.")
+    ignore_result = _header("ignore_result", "Whether the caller wants no result.")
+    stamps = _header("stamps", "Its stamps.")
+    stamped_headers = _header("stamped_headers", "The names of its stamps.")
+    replaced_task_nesting = _header("replaced_task_nesting", "How often a task was put in the place of another.")
 
     def on_accepted(self, pid: int | None, time_accepted: float) -> None:
         """An executor began the task, at Unix time ``time_accepted``."""

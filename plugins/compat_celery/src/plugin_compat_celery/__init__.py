@@ -17,6 +17,8 @@ from kernel.app.signature import Signature as Signature
 from kernel.app.signature import maybe_signature as maybe_signature
 from kernel.app.signature import signature as signature
 from kernel.app.task import Task as Task
+from plugin_compat_celery import local as local
+from plugin_compat_celery.adapter.absent import missing
 from plugin_compat_celery.adapter.version import (
     SERIES as SERIES,
 )
@@ -39,6 +41,8 @@ from plugin_compat_celery.app.base import Celery as Celery
 from plugin_compat_celery.app.utils import bugreport as bugreport
 from plugin_compat_celery.canvas import subtask as subtask
 from plugin_compat_celery.utils import uuid as uuid
+
+__getattr__ = missing(__name__)
 
 __all__ = [
     "Celery",

@@ -1,38 +1,30 @@
-"""What of Celery's public names does not exist here, and why: told at the import, and checked against Celery by a test.
+"""Says why a public name of Celery is not here, when somebody asks for it."""
 
-Data, and the two functions that say it.
-"""
+from collections.abc import Callable
+from typing import NoReturn
 
-from collections.abc import Callable, Mapping
-from typing import Final, NoReturn
-
-_MODULES: Final[Mapping[str, str]] = {}
-MODULES: Final[Mapping[str, str]] = {}
-NAMES: Final[Mapping[str, Mapping[str, str]]] = {}
+from plugin_compat_celery.adapter.absent_attributes import ATTRIBUTES
+from plugin_compat_celery.adapter.absent_names import NAMES
 
 
 def missing(module: str) -> Callable[[str], NoReturn]:
-    """The ``__getattr__`` of a module: tells why a name of Celery's is not there.
+    """The ``__getattr__`` of a module.
 
     Args:
         module: its ``__name__``.
     """
-    absent = NAMES.get(module.replace("plugin_compat_celery", "celery", 1), {})
+    place = module.replace("plugin_compat_celery", "celery", 1)
 
     def tell(name: str) -> NoReturn:
-        reason = absent.get(name)
-        raise AttributeError(
-            f"module {module!r} has no {name!r}: {reason}"
-            if reason
-            else f"module {module!r} has no attribute {name!r}",
-            name=name,
-        )
+        raise _error(f"module {module!r} has no attribute {name!r}", NAMES.get(f"{place}:{name}"), name)
 
     return tell
 
 
 def missing_attribute(kind: str, name: str) -> AttributeError:
-    """The error for an attribute that an object of that class does not have here."""
-    reason = NAMES.get(kind, {}).get(name)
-    text = f"{kind!r} object has no attribute {name!r}"
+    """The error for an attribute that objects of a class do not have here."""
+    return _error(f"{kind!r} object has no attribute {name!r}", ATTRIBUTES.get(f"{kind}.{name}"), name)
+
+
+def _error(text: str, reason: str | None, name: str) -> AttributeError:
     return AttributeError(f"{text}: {reason}" if reason else text, name=name)

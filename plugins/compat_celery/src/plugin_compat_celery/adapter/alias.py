@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 from kernel.errors import ImproperlyConfigured
-from plugin_compat_celery.adapter.absent import MODULES
+from plugin_compat_celery.adapter.absent_modules import MODULES
 
 ALIAS = "celery"
 PACKAGE = "plugin_compat_celery"

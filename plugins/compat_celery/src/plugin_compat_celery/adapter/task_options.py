@@ -25,10 +25,6 @@ def translated(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, cure in _REFUSED.items():
         if given.pop(name, None) is not None:
             raise ImproperlyConfigured(f"The task option {name!r} has no counterpart in kernel.", cure=f"{cure}.")
-    both = given.pop("acks_on_failure_or_timeout", None)
-    if both is not None:
-        given.setdefault("acks_on_failure", both)
-        given.setdefault("acks_on_timeout", both)
     if given.pop("retry_on_worker_lost", None):  # the kernel counts deliveries, so that this cannot go on for ever
         given.setdefault("reject_on_worker_lost", True)
     if "base" in given:

@@ -2,20 +2,27 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from kernel.app.autodiscovery import Packages
 from kernel.app.current import holder
 from kernel.app.kernel import Kernel
 from kernel.app.settings import Settings
 from kernel.model.context import current
+from kernel.runtime.signal_table import import_modules
+from plugin_compat_celery import platforms
 from plugin_compat_celery.adapter.absent import missing, missing_attribute
 from plugin_compat_celery.adapter.alias import is_installed
+from plugin_compat_celery.adapter.beat import Beat
 from plugin_compat_celery.adapter.configuration import CelerySettings
 from plugin_compat_celery.adapter.connections import Connections
+from plugin_compat_celery.adapter.discovery import Discovery
 from plugin_compat_celery.adapter.logging import Logging
 from plugin_compat_celery.adapter.program import main as run_program
+from plugin_compat_celery.adapter.result_set import ResultSet
 from plugin_compat_celery.adapter.task_options import translated
 from plugin_compat_celery.adapter.worker import Worker
 from plugin_compat_celery.app.utils import bugreport
@@ -43,6 +50,8 @@ class Celery(Kernel):
         settings: any other setting, by name. Arguments not named here are those of :class:`kernel.Kernel`.
     """
 
+    SYSTEM = platforms.SYSTEM
+    IS_macOS, IS_WINDOWS = platforms.IS_macOS, platforms.IS_WINDOWS
     builtin_fixups = BUILTIN_FIXUPS
     task_cls: Any = None
     loader_cls: Any = "app"
@@ -112,8 +121,7 @@ class Celery(Kernel):
         self.loader = get_loader_cls(self.loader_cls)(self)
         for task in tasks.values():
             self.register_task(task)
-        for fixup in self.fixups:
-            symbol_by_name(fixup)(self)
+        self.installed_fixups = [symbol_by_name(fixup)(self) for fixup in self.fixups]
 
     def _define(self, function: Any, options: Mapping[str, Any]) -> Any:
         return super()._define(function, translated(options))
@@ -124,6 +132,22 @@ class Celery(Kernel):
         """Take settings from a module, class, object or mapping, or one named by text."""
         self.namespace = namespace or self.namespace
         super().config_from_object(obj, silent, force, self.namespace or "")
+
+    def autodiscover_tasks(
+        self, packages: Packages | None = None, related_name: str | None = "tasks", force: bool = False
+    ) -> None:
+        """Import ``<package>.tasks`` of every package, when a worker imports its modules.
+
+        Args:
+            packages: names, or a function that returns them; None asks the fixups, such as that for Django.
+            related_name: the module to look for; None imports the packages themselves.
+            force: do it now.
+        """
+        search = Discovery(self, packages, related_name)
+        if force:
+            search()
+        else:
+            import_modules.connect(search, weak=False, sender=self)
 
     def set_default(self) -> None:
         """Become the application meant where none is given."""
@@ -159,6 +183,18 @@ class Celery(Kernel):
         """Whether the application's times are in UTC."""
         return str(self.timezone) == "UTC"
 
+    @property
+    def oid(self) -> str:
+        """The address of this process: the queue that answers come to."""
+        address: str = self.client.services.mailbox.oid
+        return address
+
+    thread_oid = oid
+
+    def ResultSet(self, results: Sequence[Any]) -> ResultSet:  # noqa: N802 - the documented name
+        """Results waited for together."""
+        return ResultSet(results, self)
+
     # Programs
 
     def start(self, argv: Sequence[str] | None = None) -> int:
@@ -182,7 +218,11 @@ class Celery(Kernel):
 
     WorkController = Worker
 
-    # Connections of kombu, for those who talk to the broker themselves
+    def Beat(self, **options: Any) -> Beat:  # noqa: N802 - the documented name
+        """Beat for this application, not started; options as of :class:`plugin_compat_celery.apps.beat.Beat`."""
+        return Beat(app=self, **options)
+
+    # Producers, and connections of kombu, for those who talk to the broker themselves
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         """A kombu connection to the broker."""
@@ -195,6 +235,22 @@ class Celery(Kernel):
         return self.connections.acquired(connection, pool=pool)
 
     default_connection = connection_or_acquire
+
+    @contextmanager
+    def producer_or_acquire(self, producer: Any = None) -> Iterator[Any]:
+        """The producer given, or one on a connection of the pool."""
+        if producer is not None:
+            yield producer
+            return
+        with self.pool.acquire(block=True) as connection:
+            yield self.amqp.Producer(connection)
+
+    default_producer = producer_or_acquire
+
+    @property
+    def producer_pool(self) -> Any:
+        """The pool of producers."""
+        return self.pool
 
     def __getattr__(self, name: str) -> Any:
         raise missing_attribute("Celery", name)

@@ -1,0 +1,1 @@
+"""``celery.bin``: the program."""
