@@ -204,3 +204,58 @@ def test_a_place_that_is_nowhere(event, lat, lon, said, monkeypatch):
     monkeypatch.setitem(sys.modules, "ephem", types.ModuleType("ephem"))
     with pytest.raises(ValueError, match=said):
         solar(event, lat, lon)
+
+
+BERLIN = (52.52, 13.405)
+
+
+@pytest.mark.parametrize(
+    ("event", "at"),
+    [
+        ("dawn_nautical", "02:29"),
+        ("dawn_civil", "03:53"),
+        ("sunrise", "04:43"),
+        ("solar_noon", "13:08"),
+        ("sunset", "21:33"),
+        ("dusk_civil", "22:24"),
+        ("dusk_nautical", "23:47"),
+    ],
+)
+def test_the_sun_over_berlin_on_midsummer_day(event, at, make_app):
+    """Within two minutes of what the formula of spherical astronomy gives: noon, and the hour angle of each height."""
+    berlin = ZoneInfo("Europe/Berlin")
+    midnight = datetime(2026, 6, 21, 0, 0, tzinfo=berlin)
+    sun = solar(event, *BERLIN, nowfun=lambda: midnight, app=make_app(timezone="Europe/Berlin"))
+    wanted = datetime.fromisoformat(f"2026-06-21T{at}").replace(tzinfo=berlin)
+    assert abs(midnight + sun.remaining_estimate(midnight) - wanted) < timedelta(minutes=2)
+
+
+def test_an_event_of_the_sun_is_due_once(make_app, clock):
+    clock.moment = datetime(2026, 6, 21, 1, 0, tzinfo=UTC)
+    sun = solar("sunrise", *BERLIN, nowfun=clock, app=make_app())
+    is_due, seconds = sun.is_due(clock.moment)
+    assert not is_due
+    last = clock.moment
+    clock.forward(seconds=seconds + 1)
+    is_due, seconds = sun.is_due(last)
+    assert is_due
+    assert 23 * 3600 < seconds < 25 * 3600
+    assert not sun.is_due(clock.moment).is_due
+
+
+def test_where_the_sun_does_not_set_the_next_time_is_months_away(make_app, clock):
+    clock.moment = datetime(2026, 6, 21, tzinfo=UTC)
+    sun = solar("sunset", 80, 0, nowfun=clock, app=make_app())
+    assert timedelta(days=60) < sun.remaining_estimate(clock.moment) < timedelta(days=80)
+    never = solar("dusk_astronomical", 90, 0, nowfun=clock, app=make_app())
+    assert never.remaining_estimate(clock.moment) > timedelta(days=30)
+
+
+def test_places_are_equal_print_and_pickle():
+    one = solar("sunset", *BERLIN)
+    assert repr(one) == "<solar: sunset at latitude 52.52, longitude: 13.405>"
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert hash(one) == hash(solar("sunset", *BERLIN))
+    assert one != solar("sunrise", *BERLIN)
+    assert one != 3
+    assert maybe_schedule({"event": "sunset", "lat": 52.52, "lon": 13.405}) == one

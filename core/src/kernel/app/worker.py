@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, TypedDict, Unpack
 
+from kernel.app.beat.embedded import EmbeddedService
 from kernel.app.executors import ExecutorOptions, InheritingFactory, SpawningFactory, where_is
 from kernel.app.imports import import_task_modules
 from kernel.app.kernel import Kernel
@@ -52,10 +53,10 @@ class WorkerOptions(TypedDict, total=False):
     """Options of :class:`Worker`; those left out follow the settings.
 
     ``queues`` and ``exclude_queues`` are names; without ``queues`` all configured ones are consumed. ``hostname`` is
-    as after ``-n``. ``loglevel`` is a name or number. ``heartbeat`` False publishes no worker events, ``mingle`` False
-    asks no neighbours for revoked tasks at the start, and ``state_db`` is the file that keeps those over a restart.
-    ``remap_term`` makes SIGTERM mean SIGQUIT. ``force_root`` allows pickle as root. ``log_path`` and ``log_color`` are
-    for children that are spawned.
+    as after ``-n``. ``beat`` runs beat in the node, once it consumes. ``loglevel`` is a name or number. ``heartbeat``
+    False publishes no worker events, ``mingle`` False asks no neighbours for revoked tasks at the start, and
+    ``state_db`` is the file that keeps those over a restart. ``remap_term`` makes SIGTERM mean SIGQUIT. ``force_root``
+    allows pickle as root. ``log_path`` and ``log_color`` are for children that are spawned.
     """
 
     queues: Sequence[str] | None
@@ -68,6 +69,7 @@ class WorkerOptions(TypedDict, total=False):
     time_limit: float | None
     soft_time_limit: float | None
     task_events: bool | None
+    beat: bool
     loglevel: str | int
     heartbeat: bool
     mingle: bool
@@ -114,6 +116,7 @@ class Worker:
         self.pool: type[Pool] = self.services.plugins.pools[self.config.worker_pool]
         self.concurrency = _concurrency(self.config)
         self.node: Node | None = None
+        self._beat = EmbeddedService(app) if options.get("beat") else None
         self.ready = threading.Event()
         self._options = options
         self._check()
@@ -136,10 +139,15 @@ class Worker:
         try:
             return self.node.run(signals=signals)
         finally:
+            if self._beat is not None:
+                self._beat.stop()
             self.services.close()
             worker_shutdown.send(self)
 
     def _on_ready(self) -> None:
+        """The node consumes; its children come from a process that was forked before this one did anything of beat."""
+        if self._beat is not None:
+            self._beat.start()
         self.ready.set()
         worker_ready.send(self)
 
@@ -184,6 +192,11 @@ class Worker:
         )
         remote = RemoteOptions(self.app, mingle=options.get("mingle", True))
         return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, remote, self._on_ready)
+
+    @property
+    def beat(self) -> bool:
+        """Whether beat runs in this node."""
+        return self._beat is not None
 
     @property
     def log_level(self) -> int:
@@ -238,12 +251,12 @@ def _with_options(config: Config, options: WorkerOptions) -> Config:
 
 
 def _changed(config: Config) -> dict[str, Any]:
-    """Every setting that is not at its default."""
+    """Every setting that is not at its default, but for those of beat: functions in a schedule need not travel."""
     default = Config()
     return {
         field.name: getattr(config, field.name)
         for field in fields(config)
-        if getattr(config, field.name) != getattr(default, field.name)
+        if getattr(config, field.name) != getattr(default, field.name) and not field.name.startswith("beat_")
     }
 
 

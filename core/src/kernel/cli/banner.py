@@ -15,8 +15,8 @@ from kernel.engine.topology import quarantine_spec
 from kernel.errors import ImproperlyConfigured
 from kernel.model.masking import mask_text
 
-_LABEL = 12
-_MOST_TASKS = 40
+LABEL = 12
+MOST = 40
 
 
 def banner(worker: Worker, *, color: bool) -> str:
@@ -29,12 +29,12 @@ def banner(worker: Worker, *, color: bool) -> str:
     head = f"kernel {version('kernel')}  {worker.hostname}"
     where = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
     lines = [f"{click.style(head, bold=True) if color else head}  ({where})", ""]
-    lines += [_row(label, value, color=color) for label, value in _facts(worker)]
+    lines += [row(label, value, color=color) for label, value in _facts(worker)]
     names = sorted(name for name in worker.app.tasks if name not in BUILT_IN)
-    lines.append(_row("tasks", str(len(names)), color=color))
-    lines += [f"{'':{_LABEL}}  {name}" for name in names[:_MOST_TASKS]]
-    if len(names) > _MOST_TASKS:
-        lines.append(f"{'':{_LABEL}}  … and {len(names) - _MOST_TASKS} more")
+    lines.append(row("tasks", str(len(names)), color=color))
+    lines += [f"{'':{LABEL}}  {name}" for name in names[:MOST]]
+    if len(names) > MOST:
+        lines.append(f"{'':{LABEL}}  … and {len(names) - MOST} more")
     return "\n".join([*lines, ""])
 
 
@@ -49,18 +49,21 @@ def shown_url(url: str) -> str:
 
 def _facts(worker: Worker) -> Iterator[tuple[str, str]]:
     config, services = worker.config, worker.services
-    yield "app", _app_name(worker.app)
+    yield "app", app_name(worker.app)
     yield "broker", shown_url(services.broker_url)
     yield "results", shown_url(services.backend_url) if services.backend_url else "disabled (set result_backend)"
     yield "pool", f"{config.worker_pool}, {worker.concurrency} at a time"
     events = "on" if config.worker_send_task_events else "off (-E sends them)"
     yield "task events", events
+    if worker.beat:
+        yield "beat", f"in this node, {config.beat_scheduler}"
     yield "queues", ", ".join(worker.queues)
     yield "quarantine", quarantine_spec(config).name
     yield "plugins", ", ".join(plugin.name for plugin in services.plugins.loaded)
 
 
-def _app_name(app: Kernel) -> str:
+def app_name(app: Kernel) -> str:
+    """An application for people: its name, and where it stands."""
     try:
         path = ":".join(where_is(app))
     except ImproperlyConfigured:  # of a script, or made of configuration alone
@@ -68,6 +71,7 @@ def _app_name(app: Kernel) -> str:
     return f"{app.main or path}  ({path})"
 
 
-def _row(label: str, value: str, *, color: bool) -> str:
-    padded = f"{label:>{_LABEL}}"
+def row(label: str, value: str, *, color: bool) -> str:
+    """One fact."""
+    padded = f"{label:>{LABEL}}"
     return f"{click.style(padded, fg='cyan') if color else padded}  {value}"

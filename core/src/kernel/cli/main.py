@@ -15,6 +15,7 @@ from kernel.cli.lazy import Lazy, LazyGroup
 
 COMMANDS: Final[Mapping[str, Lazy]] = {
     "worker": Lazy("kernel.cli.worker", "worker_command", "Start a worker node."),
+    "beat": Lazy("kernel.cli.beat", "beat_command", "Send tasks when their schedules say so."),
     "call": Lazy("kernel.cli.call", "call_command", "Send a task by name."),
     "result": Lazy("kernel.cli.result", "result_command", "Show the result of a task."),
     "events": Lazy("kernel.cli.events", "events_command", "Watch what workers and tasks do."),

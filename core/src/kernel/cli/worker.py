@@ -22,6 +22,8 @@ _SETTINGS: Final = {
     "max_tasks_per_child": "worker_max_tasks_per_child",
     "max_memory_per_child": "worker_max_memory_per_child",
     "state_db": "worker_state_db",
+    "schedule": "beat_schedule_filename",
+    "scheduler": "beat_scheduler",
 }
 """Options of this command that set a setting."""
 
@@ -56,6 +58,9 @@ def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
 @click.option("-P", "--pool", metavar="POOL", help="prefork, threads, solo or async.")
 @click.option("-n", "--hostname", metavar="NAME", help="Name of the node: w1, or w1@%h (host), %n, %d (domain).")
 @click.option("-E", "--task-events", is_flag=True, default=None, help="Send task events, for monitors.")
+@click.option("-B", "--beat", is_flag=True, help="Run beat in this node as well; in one node only.")
+@click.option("-s", "--schedule", metavar="PATH", help="File of that beat, with the times of last runs.")
+@click.option("-S", "--scheduler", metavar="CLASS", help="Scheduler class of that beat: module:Class.")
 @click.option("-l", "--loglevel", metavar="LEVEL", default="INFO", show_default=True, help="Lowest level logged.")
 @click.option("-f", "--logfile", metavar="PATH", help="Log here instead of on the error stream.")
 @click.option("-I", "--include", callback=_names, metavar="MODULES", help="Import these modules for their tasks.")
@@ -84,6 +89,7 @@ def worker_command(ctx: click.Context, /, **options: Any) -> None:
         queues=options["queues"],
         exclude_queues=options["exclude_queues"],
         hostname=options["hostname"],
+        beat=options["beat"],
         loglevel=level,
         heartbeat=not options["without_heartbeat"],
         mingle=not options["without_mingle"],

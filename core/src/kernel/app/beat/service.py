@@ -5,9 +5,10 @@ import threading
 import time
 from typing import Any
 
-from kernel.app.beat.persistent import PersistentScheduler
 from kernel.app.beat.scheduler import DEFAULT_MAX_INTERVAL
+from kernel.app.imports import import_task_modules
 from kernel.app.named_class import named_class
+from kernel.contracts.waker import Waker
 from kernel.model.interval import in_words
 from kernel.runtime.signal_table import beat_embedded_init, beat_init
 
@@ -23,10 +24,11 @@ class Service:
         app: the application.
         max_interval: seconds slept at most; None follows ``beat_max_loop_interval``.
         schedule_filename: the file of the built-in scheduler; None follows ``beat_schedule_filename``.
-        scheduler_cls: a class or its name, ``module:Class``; None is :attr:`scheduler_cls`.
+        scheduler_cls: a class or its name, ``module:Class``; None follows ``beat_scheduler``.
     """
 
-    scheduler_cls: Any = PersistentScheduler
+    scheduler_cls: Any = None
+    """For subclasses; None follows ``beat_scheduler``."""
 
     def __init__(
         self,
@@ -38,11 +40,12 @@ class Service:
         self.app = app
         self.max_interval = max_interval or app.conf.beat_max_loop_interval
         self.schedule_filename = schedule_filename or app.conf.beat_schedule_filename
-        self.scheduler_cls = scheduler_cls or self.scheduler_cls
+        self.scheduler_cls = scheduler_cls or self.scheduler_cls or app.conf.beat_scheduler
         self.last_tick: float | None = None
         """When the scheduler was last asked, by the monotonic clock; None before the first time."""
         self._scheduler: Any = None
-        self._is_shutdown = threading.Event()
+        self._stopping = False
+        self._waker = Waker()  # unlike an event, a signal handler may raise it
         self._is_stopped = threading.Event()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -59,6 +62,17 @@ class Service:
             self._scheduler = self.get_scheduler()
         return self._scheduler
 
+    def prepare(self) -> None:
+        """Have everything there that entries name: modules of tasks, receivers that add entries; open the scheduler.
+
+        Raises:
+            ImproperlyConfigured: when there is no such scheduler, or another beat has its file open.
+        """
+        import_task_modules(self.app.config)
+        self.app.finalize()
+        self.app.on_after_configure.tell(self.app, source=self.app.conf)
+        self.scheduler  # noqa: B018 - made here, so that its errors come before anything begins
+
     def get_scheduler(self, lazy: bool = False) -> Any:
         """A scheduler; ``lazy`` only to look at it."""
         made = named_class(self.scheduler_cls, "beat_scheduler")
@@ -71,15 +85,17 @@ class Service:
             embedded_process: this beat is part of a worker.
         """
         logger.info("beat: Starting...")
+        self.prepare()
         scheduler = self.scheduler
         logger.debug("beat: Ticking with max interval->%s", in_words(scheduler.max_interval or DEFAULT_MAX_INTERVAL))
         beat_init.send(sender=self)
         if embedded_process:
             beat_embedded_init.send(sender=self)
         try:
-            while not self._is_shutdown.is_set():
+            while not self._stopping:
                 self._turn(scheduler)
         finally:
+            logger.info("beat: Shutting down...")
             self.sync()
 
     def sync(self) -> None:
@@ -92,7 +108,8 @@ class Service:
 
     def stop(self, wait: bool = False) -> None:
         """Ask beat to end; from any thread, and from signal handlers without ``wait``."""
-        self._is_shutdown.set()
+        self._stopping = True
+        self._waker.wake()
         if wait:
             self._is_stopped.wait()
 
@@ -102,7 +119,7 @@ class Service:
         if not interval or interval <= 0:
             return
         logger.debug("beat: Waking up in %s.", in_words(interval))
-        self._is_shutdown.wait(interval)
+        self._waker.wait(interval)
         if scheduler.should_sync():
             scheduler.keep()
 
@@ -113,29 +130,3 @@ class Service:
         except Exception:
             logger.exception("beat: The scheduler failed and is asked again in %s", in_words(_AFTER_ERROR_S))
             return _AFTER_ERROR_S
-
-
-class EmbeddedService(threading.Thread):
-    """Beat as a thread of a worker node.
-
-    Args:
-        app: the application.
-        options: as :class:`Service`.
-    """
-
-    def __init__(self, app: Any, **options: Any) -> None:
-        super().__init__(name="Beat", daemon=True)
-        self.service = Service(app, **options)
-
-    def run(self) -> None:
-        """Work until :meth:`stop`; an error ends beat, and is logged, but never the worker."""
-        try:
-            self.service.start(embedded_process=True)
-        except Exception:
-            logger.critical("beat: ended by an error; the worker goes on without it", exc_info=True)
-
-    def stop(self, timeout_s: float = 30.0) -> None:
-        """End it: what it is sending is sent, and its schedule is written."""
-        self.service.stop()
-        if self.ident is not None:
-            self.join(timeout_s)
