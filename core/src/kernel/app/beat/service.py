@@ -68,7 +68,7 @@ class Service:
         Raises:
             ImproperlyConfigured: when there is no such scheduler, or another beat has its file open.
         """
-        import_task_modules(self.app.config)
+        import_task_modules(self.app, self.app.config)
         self.app.finalize()
         self.app.on_after_configure.tell(self.app, source=self.app.conf)
         self.scheduler  # noqa: B018 - made here, so that its errors come before anything begins
