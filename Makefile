@@ -29,7 +29,7 @@ conformance: $(READY) ## judge every installed plugin at level all: one line eac
 	@$(BIN)/kernel conformance all $(CONFORMANCE_ARGS)
 	@$(BIN)/python -m pytest -q core/tests/canvas/test_random_workflows.py --workflows 10000
 
-bench: $(READY) .venv/.bench ## measure speed and size beside peers: embedded, RabbitMQ, Redis
+bench: $(READY) .venv/.bench ## measure speed and size beside peers: embedded, RabbitMQ, Redis, workflows
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 wheels: $(READY) ## build every distribution into dist/

@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import embedded, rabbitmq, redis, report
+from benchmarks import embedded, rabbitmq, redis, report, workflows
 
 REPORT = Path(__file__).with_name("report.md")
-SECTIONS = ("embedded", "rabbitmq", "redis")
+SECTIONS = ("embedded", "rabbitmq", "redis", "workflows")
 HUEY = (("huey", True), ("huey, fsync off", False))
 """Column, and Huey's fsync: its default, and its fastest."""
 
@@ -75,10 +75,20 @@ def _redis(tasks: int, calls: int, only: str) -> dict[str, dict[str, float]]:
     return sides
 
 
+def _workflows(tasks: int, calls: int, only: str) -> dict[str, dict[str, float]]:  # noqa: ARG001 - of their own size
+    sides: dict[str, dict[str, float]] = {}
+    with redis.server() as broker, redis.server() as results:
+        for name, side in workflows.SIDES.items():
+            if name.startswith(only):
+                sides[name] = workflows.measure(side, broker, results)
+    return sides
+
+
 _SECTIONS = {
     "embedded": (_embedded, report.embedded),
     "rabbitmq": (_rabbitmq, report.rabbitmq),
     "redis": (_redis, report.redis),
+    "workflows": (_workflows, report.workflows),
 }
 
 

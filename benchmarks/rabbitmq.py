@@ -48,7 +48,7 @@ class Peer:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-_CELERY = (
+CELERY = (
     "-m",
     "celery",
     "-A",
@@ -73,8 +73,8 @@ PEERS = (
         batch="group([side.noop.message() for _ in range({count})]).run()",
         done="side.broker.close()",
     ),
-    Peer("Celery 2 x solo", "celery", ((*_CELERY, "-P", "solo", "-n", "one"), (*_CELERY, "-P", "solo", "-n", "two"))),
-    Peer("Celery prefork 2", "celery", ((*_CELERY, "-c", "2"),), environ={"BENCH_PREFETCH": "64"}),
+    Peer("Celery 2 x solo", "celery", ((*CELERY, "-P", "solo", "-n", "one"), (*CELERY, "-P", "solo", "-n", "two"))),
+    Peer("Celery prefork 2", "celery", ((*CELERY, "-c", "2"),), environ={"BENCH_PREFETCH": "64"}),
 )  # fmt: skip
 
 

@@ -47,14 +47,14 @@ def measure(side: str, redis: RedisServer, tasks: int, calls: int) -> dict[str, 
     if side == "kernel":
         rows.append(("drain, late ack/s", "late_noop"))
     for name, task in rows:
-        with _fresh(redis) as environ:
+        with fresh(redis) as environ:
             enqueue = _enqueue(side, task, tasks, environ)
             figures.setdefault("enqueue/s", enqueue)
             figures[name] = _drain(side, tasks, environ)
     if side == "kernel":
-        with _fresh(redis) as environ:
+        with fresh(redis) as environ:
             figures["enqueue in a group/s"] = _batch(environ)
-    with _fresh(redis) as environ:
+    with fresh(redis) as environ:
         return figures | _latency(side, calls, environ)
 
 
@@ -66,12 +66,12 @@ def bare(redis: RedisServer, tasks: int) -> dict[str, float]:
         f"for _ in range({tasks}):\n    client.lpush('bare', message)\n"
         f"print({tasks} / (time.perf_counter() - began))"
     )
-    with _fresh(redis) as environ:
+    with fresh(redis) as environ:
         return {"enqueue/s": float(run_python(code, environ))}
 
 
 @contextmanager
-def _fresh(redis: RedisServer) -> Iterator[dict[str, str]]:
+def fresh(redis: RedisServer) -> Iterator[dict[str, str]]:
     """Two databases and a counter nobody used."""
     base, number = redis.url.removesuffix("/0"), next(_numbers) * 2 % DATABASES
     with tempfile.TemporaryDirectory(prefix="kernel-bench-") as path:

@@ -79,6 +79,23 @@ def redis(sides: Sides, tasks: int, busy: float) -> str:
     )
 
 
+def workflows(sides: Sides, tasks: int, busy: float) -> str:  # noqa: ARG001 - they have sizes of their own
+    """The section of workflows."""
+    return _section(
+        "## Workflows: beside Celery on Redis",
+        [
+            f"{_machine(busy)},",
+            f"kernel {version('kernel')}, celery {version('celery')}, redis-py {version('redis')}.",
+            "From making the expression to its value with who asked, the best of three runs; members and steps return",
+            "a number, and the body adds them up. Two executors each. Messages are what clients and workers publish;",
+            "commands are counted by the server that has the results, one by one, also in scripts and transactions.",
+            "Absolute figures move with the machine; the ratio is what counts.",
+        ],
+        sides,
+        {},
+    )
+
+
 def replaced(page: str, section: str) -> str:
     """The page with this section in place of the one with the same title; new sections come last."""
     title = section.partition("\n")[0]
@@ -122,4 +139,4 @@ def _cells(name: str, ours: float, other: float | None) -> str:
 
 
 def _shown(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name.endswith("/s") else f"{value:,.2f}"
+    return f"{value:,.0f}" if name.endswith(("/s", "messages", "commands")) else f"{value:,.2f}"
