@@ -164,7 +164,8 @@ class MongoBackend(ResultBackend):
         try:
             return collection.bulk_write(graves, ordered=False).matched_count
         except BulkWriteError as error:
-            if any(one["code"] != DUPLICATE for one in error.details["writeErrors"]):
+            refused, unsafe = error.details["writeErrors"], error.details.get("writeConcernErrors")
+            if unsafe or any(one["code"] != DUPLICATE for one in refused):
                 raise
             return int(error.details["nMatched"])
 

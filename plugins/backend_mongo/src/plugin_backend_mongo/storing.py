@@ -93,8 +93,8 @@ class Storing:
                 collection.bulk_write(writes, ordered=False)
             except BulkWriteError as error:
                 failed = {places[one["index"]]: (one["code"], one["errmsg"]) for one in error.details["writeErrors"]}
-                if not failed:
-                    raise
+                if not failed or error.details.get("writeConcernErrors"):
+                    raise  # what was written is not yet as safe as it is to be, and writing it again is
             duplicates = [place for place, (code, _) in failed.items() if code == DUPLICATE]
             wanted = {"_id": {"$in": [waiting[place]["_id"] for place in duplicates]}}
             found = {one["_id"]: one for one in collection.find(wanted, _SEEN)} if duplicates else {}
