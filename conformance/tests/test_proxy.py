@@ -124,3 +124,22 @@ def test_latency_and_bandwidth(proxy, client):
     started = time.monotonic()
     say(client, b"x" * 2000)
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_connection_that_is_being_made_while_all_are_reset_is_reset_too(proxy, monkeypatch):
+    connect = socket.create_connection
+
+    def slowly(address, *args, **kwargs):
+        made = connect(address, *args, **kwargs)
+        proxy.trouble.refuse = True
+        proxy.reset()
+        return made
+
+    with connect(proxy.address, timeout=5) as made:
+        monkeypatch.setattr("kernel_conformance.proxy.socket.create_connection", slowly)
+        with contextlib.suppress(ConnectionResetError), connect(proxy.address, timeout=5) as late:
+            late.sendall(b"x")
+            assert late.recv(10) == b""
+        assert proxy.open_links == 0
+        with contextlib.suppress(ConnectionResetError):
+            assert made.recv(10) == b""

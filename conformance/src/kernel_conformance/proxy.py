@@ -133,6 +133,9 @@ class ChaosProxy:
         link = _Link(client, server)
         with self._lock:
             self._links.append(link)
+        if self._closed or self.trouble.refuse:  # since it was taken: whoever reset them all did not see this one
+            self._drop(link)
+            return
         for upward in (True, False):
             thread = threading.Thread(target=self._pump, args=(link, upward), name="chaos-proxy-pump", daemon=True)
             link.threads.append(thread)
