@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 DISTS = ["kernel", *("plugin-" + path.name.replace("_", "-") for path in PLUGINS)]
 EMBEDDED = frozenset({"memory", "sqlite"})
-EXAMPLES = frozenset({"fs"})
-"""Drivers that documents are written around."""
+EXAMPLES = frozenset({"fs", "celery-backend"})
+"""Drivers that documents are written around, and the adapter of classes written for Celery: tested where they are."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 

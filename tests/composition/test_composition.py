@@ -35,7 +35,7 @@ def named(kind: str) -> list[str]:
 
 FACTORS = {
     "broker": [name for name in named("broker") if name not in EXAMPLES],
-    "backend": [*named("backend"), "rpc"],
+    "backend": [*(name for name in named("backend") if name not in EXAMPLES), "rpc"],
     "serializer": named("serializer"),
     "compression": ["none", *named("compression")],
     "pool": named("pool"),
