@@ -14,6 +14,7 @@ import pytest
 from kernel.cli.event_lines import event_line
 from kernel.cli.event_table import View, neighbour, table
 from kernel.cli.main import main
+from kernel.cli.pidfile import living
 from kernel.events import Event
 from kernel.events.snapshot import Polaroid
 from kernel.events.state import State
@@ -90,10 +91,12 @@ def test_dump_as_json_lines_until_told_to_stop(folder):
 
 def test_a_camera_sees_everything_once(folder):
     album = folder / "album"
-    watching = Watching(folder, "--camera", "shop:Camera", "--frequency", "0.1")
+    watching = Watching(folder, "--camera", "shop:Camera", "--frequency", "0.1", "--pidfile", "%n.pid", "-f", "%n.log")
     watching.feed(album.exists)
+    assert living(folder / "events.pid") == watching.process.pid
     code, _, error = watching.end()
     assert (code, error) == (0, b"")
+    assert living(folder / "events.pid") is None
     lines = album.read_text().splitlines()
     assert lines[0].endswith(" RECEIVED")
     assert len(lines) == len(set(lines))
@@ -135,6 +138,7 @@ def test_a_terminal_shows_a_table_and_is_given_back(folder):
         ([], 64, "no terminal"),
         (["--dump", "--camera", "x:Y"], 64, "exclude each other"),
         (["--output", "json"], 64, "--dump"),
+        (["--detach"], 64, "--camera"),
         (["--camera", "Nothing"], 64, "'Nothing'"),
         (["--camera", "no.such:Thing"], 78, "'no'"),
         (["--camera", "json:Nothing"], 78, "'Nothing'"),

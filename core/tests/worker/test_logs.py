@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -108,10 +109,21 @@ def test_a_file_takes_the_place_of_the_stream(terminal, tmp_path):
     logging.getLogger("kernel.worker").error("hello")
     assert path.read_text() == "before\nhello\n"
     assert terminal.getvalue() == ""
-    for name in NAMES:
-        for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is not terminal:
-                handler.stream.close()
+
+
+def test_a_file_that_was_moved_away_is_opened_anew_and_executors_may_have_their_own(terminal, tmp_path):
+    settings = LogSettings(Config(worker_log_format="%(message)s"), logging.INFO, str(tmp_path / "w%I-%i.log"))
+    assert settings.by_executor
+    assert not LogSettings(Config(), path="w.log").by_executor
+    configure(settings)
+    logger = logging.getLogger("kernel.worker")
+    logger.error("one")
+    (tmp_path / "w-0.log").rename(tmp_path / "old.log")
+    logger.error("two")
+    configure(replace(settings, index=3))
+    logger.error("three")
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"old.log": "one\n", "w-0.log": "two\n", "w-3-3.log": "three\n"}
 
 
 def test_a_file_that_cannot_be_is_named(terminal, tmp_path):

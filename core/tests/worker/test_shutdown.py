@@ -91,6 +91,18 @@ def test_a_request_ends_a_wait_at_once():
     assert time.monotonic() - began < 10.0
 
 
+def test_hangup_may_mean_a_new_beginning_until_somebody_stops_it():
+    shutdown = Shutdown(Inbox(), restartable=True)
+    shutdown.on_hangup()
+    assert (shutdown.level, shutdown.restart) == (Level.WARM, True)
+    shutdown.on_signal(TERM)
+    assert (shutdown.level, shutdown.restart) == (Level.WARM, False)  # the first of its kind
+    shutdown.on_hangup()
+    assert not shutdown.restart
+    shutdown.on_signal(TERM)
+    assert shutdown.level is Level.COLD
+
+
 def test_hangup_is_told_once():
     shutdown = Shutdown(Inbox())
     assert not shutdown.take_hangup()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from worker_fakes import until
 
-TERM, INT, QUIT, HUP, USR1 = signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1
+TERM, INT, QUIT, USR1 = signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1
 
 APP = """
 import time
@@ -184,15 +184,13 @@ def test_the_third_interrupt_leaves_at_once(place, tasks):
     assert place.exit_code() == 1
 
 
-def test_usr1_shows_all_stacks_and_hup_is_told_to_have_no_effect(place, tasks):
+def test_usr1_shows_all_stacks(place, tasks):
     tasks.early.delay("one")
     place.start("-P", "threads")
     place.begun("one")
     place.send(USR1)
     place.logged("Current thread")
     assert "in work" in place.log()
-    place.send(HUP)
-    place.logged("SIGHUP is ignored")
     place.go("one")
     place.send(TERM)
     assert place.exit_code() == 0

@@ -3,18 +3,19 @@
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 from kernel.app.kernel import Kernel
 from kernel.app.node_name import node_name
 from kernel.engine.monitoring import split_type
-from kernel.runtime.boot import Services, build_services
+from kernel.errors import KernelError
+from kernel.runtime.boot import build_services
 from kernel.runtime.control_way import ControlWay
 from kernel.runtime.events import EventDispatcher as Publishing
 from kernel.runtime.process_name import client_name
-from kernel.runtime.receiver import EventReader, ask_for_heartbeats, event_queue
+from kernel.runtime.receiver import EventReader, event_queue
 from kernel.runtime.seen_state import State
 
 Handler = Callable[[dict[str, Any]], object]
@@ -115,7 +116,9 @@ class EventReceiver:
         reader = self._reader = EventReader(services, self.queue)
         self.should_stop = self._should_stop
         try:
-            self._open(reader, timeout, services if wakeup else None)
+            self._open(reader, timeout)
+            if wakeup and not self._should_stop:
+                self._wake_workers()
             for events in reader.messages(limit, timeout):
                 for event in events:
                     self.process(event["type"], event)
@@ -146,12 +149,14 @@ class EventReceiver:
         if stop and reader is not None:
             reader.stop()
 
-    def _open(self, reader: EventReader, timeout: float | None, asking: Services | None) -> None:
-        broker = reader.open(timeout)
-        if broker is None and not self._should_stop:
+    def _open(self, reader: EventReader, timeout: float | None) -> None:
+        if not reader.open(timeout) and not self._should_stop:
             raise TimeoutError(f"no broker within {timeout} s")
-        if broker is not None and asking is not None:
-            ask_for_heartbeats(broker, asking)
+
+    def _wake_workers(self) -> None:
+        """Have every worker say now that it is there; without an answer, its next heartbeat will."""
+        with suppress(KernelError):
+            self.app.control.heartbeat()
 
 
 class EventDispatcher:

@@ -23,11 +23,13 @@ class ExecutorOptions:
         hostname: name of the node.
         log_level: lowest level worth a log line.
         task_events: whether monitoring events are wanted.
+        logs: how every executor logs; None when they log as the node does.
     """
 
     hostname: str
     log_level: int = logging.WARNING
     task_events: bool = False
+    logs: LogSettings | None = None
 
 
 class InheritingFactory:
@@ -51,6 +53,7 @@ class InheritingFactory:
             node=options.hostname,
             log_level=options.log_level,
             events=options.task_events,
+            logs=options.logs,
         )
 
 

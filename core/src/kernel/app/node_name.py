@@ -31,3 +31,16 @@ def node_name(given: str | None, namespace: str, host: str) -> str:
             cure="Use such as -n w1 or -n w1@%h, without spaces.",
         )
     return name
+
+
+def node_path(template: str, node: str) -> str:
+    """The path of a node's file.
+
+    Args:
+        template: a path with ``%n`` (the node's name), ``%h`` (its host), ``%d`` (the host's domain) and ``%p`` (the
+            whole name). ``%i`` and ``%I``, numbers of executors, are left for :mod:`kernel.runtime.logs`.
+        node: as :func:`node_name` gives it.
+    """
+    name, _, host = node.partition("@")
+    known = {"%n": name, "%h": host, "%d": host.partition(".")[2], "%p": node, "%%": "%"}
+    return re.sub(r"%[nhdp%]", lambda found: known[found[0]], template)

@@ -21,7 +21,7 @@ from kernel.errors.near import did_you_mean
 from kernel.model.config import Config
 from kernel.runtime.boot import Services, build_services
 from kernel.runtime.cpus import usable_cpus
-from kernel.runtime.logs import level_number
+from kernel.runtime.logs import LogSettings, level_number
 from kernel.runtime.node import Node, NodeOptions
 from kernel.runtime.remote import RemoteOptions
 from kernel.runtime.shutdown import Level
@@ -56,7 +56,9 @@ class WorkerOptions(TypedDict, total=False):
     as after ``-n``. ``beat`` runs beat in the node, once it consumes. ``loglevel`` is a name or number. ``heartbeat``
     False publishes no worker events, ``mingle`` False asks no neighbours for revoked tasks at the start, and
     ``state_db`` is the file that keeps those over a restart. ``remap_term`` makes SIGTERM mean SIGQUIT. ``force_root``
-    allows pickle as root. ``log_path`` and ``log_color`` are for children that are spawned.
+    allows pickle as root. ``log_path`` and ``log_color`` are for executors that log by themselves: spawned ones, and
+    all when the path has ``%I`` or ``%i``. ``restart_on_hangup`` lets SIGHUP end the worker in order, and
+    :attr:`Worker.restarting` be true.
     """
 
     queues: Sequence[str] | None
@@ -78,6 +80,7 @@ class WorkerOptions(TypedDict, total=False):
     force_root: bool
     log_path: str | None
     log_color: bool | None
+    restart_on_hangup: bool
 
 
 class Worker:
@@ -189,6 +192,7 @@ class Worker:
             task_events=config.worker_send_task_events,
             heartbeat=options.get("heartbeat", True),
             remap_term=options.get("remap_term", False),
+            restart_on_hangup=options.get("restart_on_hangup", False),
         )
         remote = RemoteOptions(self.app, mingle=options.get("mingle", True))
         return Node(self.services, self.app.tasks, self.pool, self._factory(), node_options, remote, self._on_ready)
@@ -199,13 +203,20 @@ class Worker:
         return self._beat is not None
 
     @property
+    def restarting(self) -> bool:
+        """Whether the node was ended by SIGHUP, in order to begin anew."""
+        return self.node is not None and self.node.shutdown.restart
+
+    @property
     def log_level(self) -> int:
         """The lowest level logged, as a number."""
         level = self._options.get("loglevel", "WARNING")
         return level if isinstance(level, int) else level_number(level)
 
     def _factory(self) -> ExecutorFactory:
-        told = ExecutorOptions(self.hostname, self.log_level, self.config.worker_send_task_events)
+        logs = LogSettings(self.config, self.log_level, self._options.get("log_path"), self._options.get("log_color"))
+        own = logs if logs.by_executor else None
+        told = ExecutorOptions(self.hostname, self.log_level, self.config.worker_send_task_events, own)
         if self.config.worker_pool_start_method == "fork" or not self.pool.capabilities().isolates:
             return InheritingFactory(self.app, told)
         module, attribute = where_is(self.app)

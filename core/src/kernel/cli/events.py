@@ -3,21 +3,26 @@
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from kernel.app.events import EventReceiver
 from kernel.app.kernel import Kernel
 from kernel.app.snapshot import Polaroid
+from kernel.cli.daemon import Daemon, daemon_options
 from kernel.cli.event_lines import event_line
 from kernel.cli.exits import CommandError, Exit
 from kernel.cli.invocation import Invocation
 from kernel.cli.output import output_option, plain
+from kernel.runtime.logs import LogSettings, level_number, set_up
+
+_NAME: Final = "events"
+"""What ``%n`` stands for in the names of its files."""
 
 
 @click.command("events")
@@ -27,26 +32,44 @@ from kernel.cli.output import output_option, plain
 @click.option("-F", "--frequency", "--freq", type=float, metavar="SECONDS", default=1.0, show_default=True,
               help="Time between two snapshots.")  # fmt: skip
 @click.option("-r", "--maxrate", metavar="RATE", help="Most snapshots per time, such as 10/m.")
-@click.pass_obj
-def events_command(
-    invocation: Invocation, dump: bool, output: str, camera: str | None, frequency: float, maxrate: str | None
-) -> None:
+@click.option("-l", "--loglevel", metavar="LEVEL", default="INFO", show_default=True, help="Lowest level logged.")
+@daemon_options
+@click.pass_context
+def events_command(ctx: click.Context, /, **options: Any) -> None:
     """Watch workers and tasks, until Ctrl-C or SIGTERM. Workers tell of their tasks when started with -E.
 
     With --dump every event is a line, with --output json a line of JSON; with --camera a class of yours looks at the
     state again and again. With neither, a terminal shows a table.
     """
-    if dump and camera:
-        raise CommandError(Exit.USAGE, "--dump and --camera exclude each other.", cure="Start the command twice.")
-    if output == "json" and not dump:
-        raise CommandError(Exit.USAGE, "--output json is for --dump.", cure="Add --dump.")
+    invocation: Invocation = ctx.obj
+    _check(options)
+    daemon = Daemon.of(invocation, options)
+    if daemon.leaves:
+        ctx.exit(daemon.send_off(quiet=invocation.quiet))
+    daemon.begin()
+    level = level_number(options["loglevel"], "--loglevel")
     with invocation.opened() as app:
-        if dump:
-            _capture(app.events.Receiver(handlers={"*": partial(_print, as_json=output == "json")}))
-        elif camera:
-            _photograph(app, camera, frequency, maxrate)
-        else:
-            _show(app)
+        set_up(LogSettings(app.config, level, daemon.log_path(_NAME), invocation.color))
+        with daemon.running(_NAME):
+            _watch(app, options)
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    if options["dump"] and options["camera"]:
+        raise CommandError(Exit.USAGE, "--dump and --camera exclude each other.", cure="Start the command twice.")
+    if options["output"] == "json" and not options["dump"]:
+        raise CommandError(Exit.USAGE, "--output json is for --dump.", cure="Add --dump.")
+    if options["detach"] and not options["camera"]:
+        raise CommandError(Exit.USAGE, "Only --camera can watch in the background.", cure="Leave out --detach.")
+
+
+def _watch(app: Kernel, options: Mapping[str, Any]) -> None:
+    if options["dump"]:
+        _capture(app.events.Receiver(handlers={"*": partial(_print, as_json=options["output"] == "json")}))
+    elif options["camera"]:
+        _photograph(app, options["camera"], options["frequency"], options["maxrate"])
+    else:
+        _show(app)
 
 
 def _print(event: dict[str, Any], *, as_json: bool) -> None:

@@ -27,9 +27,12 @@ class Exit(IntEnum):
     USAGE = 64
     DATA = 65
     NO_INPUT = 66
+    NO_USER = 67
     UNAVAILABLE = 69
     INTERNAL = 70
+    CANT_CREATE = 73
     TEMPORARY = 75
+    NO_PERMISSION = 77
     CONFIG = 78
     INTERRUPTED = 130
 

@@ -27,6 +27,7 @@ class Invocation:
         workdir: the folder to change to.
         color: False when colours are off, None to let the terminal decide.
         quiet: no banner and no chatter.
+        started_in: the folder where the program was started.
         given_app: an app that runs the program itself (``app.start()``); ``-A`` is stronger.
     """
 
@@ -36,6 +37,7 @@ class Invocation:
     workdir: Path | None = None
     color: bool | None = None
     quiet: bool = False
+    started_in: Path = field(default_factory=Path.cwd)
     given_app: Kernel | None = None
     _added: click.Group | None = field(default=None, init=False, repr=False)
 

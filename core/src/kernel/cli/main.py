@@ -100,7 +100,7 @@ def main(
         return Exit.USAGE
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader went away; nothing more can be said
-        return ended if isinstance(ended, int) else Exit.OK  # what ctx.exit() was given; commands return nothing
+        return Exit.OK
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - the last place: reported with its exit code, never swallowed

@@ -2,12 +2,15 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
+from kernel.app.node_name import node_name
 from kernel.app.worker import Worker
 from kernel.cli.banner import banner
+from kernel.cli.daemon import Daemon, daemon_options
 from kernel.cli.invocation import Invocation
 from kernel.runtime.logs import LogSettings, Redirection, level_number, set_up
 
@@ -62,7 +65,6 @@ def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
 @click.option("-s", "--schedule-filename", "schedule", metavar="PATH", help="File of that beat, with last runs.")
 @click.option("--scheduler", metavar="CLASS", help="Scheduler class of that beat: module:Class.")
 @click.option("-l", "--loglevel", metavar="LEVEL", default="INFO", show_default=True, help="Lowest level logged.")
-@click.option("-f", "--logfile", metavar="PATH", help="Log here instead of on the error stream.")
 @click.option("-I", "--include", callback=_names, metavar="MODULES", help="Import these modules for their tasks.")
 @click.option("--plugins", callback=_names, metavar="NAMES", help="Plugins to load, such as serializer.yaml.")
 @click.option("--config", "config_source", metavar="SOURCE", help="A TOML file such as kernel.toml, or a module.")
@@ -74,38 +76,59 @@ def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
 @click.option("--without-mingle", is_flag=True, help="Ask no other workers at the start which tasks were revoked.")
 @click.option("--without-gossip", is_flag=True, help="Taken from Celery's command lines: these workers never gossip.")
 @click.option("-S", "--statedb", "state_db", metavar="PATH", help="Keep the ids of revoked tasks in this file.")
+@daemon_options
 @click.option("--purge", is_flag=True, help="First delete what waits in the queues. There is no way back.")
 @click.pass_context
 def worker_command(ctx: click.Context, /, **options: Any) -> None:
     """Start a worker node: take tasks from queues and run them until SIGTERM.
 
     The first SIGTERM or Ctrl-C finishes what runs; the second Ctrl-C, or SIGQUIT, ends it; the third leaves at once.
+    Without a terminal, SIGHUP finishes what runs and begins anew.
     """
     invocation: Invocation = ctx.obj
+    daemon = Daemon.of(invocation, options)
+    if daemon.leaves:
+        ctx.exit(daemon.send_off(quiet=invocation.quiet))
+    daemon.begin()
+    ctx.exit(_run(invocation, options, daemon))
+
+
+def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int:
     _take_settings(invocation, options)
     level = level_number(options["loglevel"], "--loglevel")
-    worker = Worker(
-        invocation.app(),
+    worker = _make(invocation, options, daemon, level)
+    name = worker.hostname
+    set_up(LogSettings(worker.config, level, daemon.log_path(name), invocation.color))
+    with daemon.running(name):
+        if not invocation.quiet:
+            click.echo(banner(worker, color=invocation.color is not False and sys.stdout.isatty()))
+        with Redirection(worker.config):
+            if options["purge"]:
+                worker.purge()
+            code = worker.start()
+        if worker.restarting:
+            daemon.restart()
+    return code
+
+
+def _make(invocation: Invocation, options: Mapping[str, Any], daemon: Daemon, level: int) -> Worker:
+    app = invocation.app()
+    name = node_name(options["hostname"], app.config.namespace, os.uname().nodename)
+    return Worker(
+        app,
         queues=options["queues"],
         exclude_queues=options["exclude_queues"],
-        hostname=options["hostname"],
+        hostname=name,
         beat=options["beat"],
         loglevel=level,
         heartbeat=not options["without_heartbeat"],
         mingle=not options["without_mingle"],
         remap_term=os.environ.get("REMAP_SIGTERM") == "SIGQUIT",
-        force_root=any(os.environ.get(name, "") not in {"", "0"} for name in _TRUE_ROOT),
-        log_path=options["logfile"],
+        force_root=any(os.environ.get(each, "") not in {"", "0"} for each in _TRUE_ROOT),
+        log_path=daemon.log_path(name),
         log_color=invocation.color,
+        restart_on_hangup=daemon.restarts,
     )
-    set_up(LogSettings(worker.config, level, options["logfile"], invocation.color))
-    if not invocation.quiet:
-        click.echo(banner(worker, color=invocation.color is not False and sys.stdout.isatty()))
-    with Redirection(worker.config):
-        if options["purge"]:
-            worker.purge()
-        code = worker.start()
-    ctx.exit(code)
 
 
 def _take_settings(invocation: Invocation, options: dict[str, Any]) -> None:

@@ -105,7 +105,13 @@ class Executor(ABC):
 
     A pool may call ``commit`` in one thread while ``run`` is busy in another, and, where bodies run in threads, both
     of them in several threads at once.
+
+    Attributes:
+        number: from 1, set before :meth:`open` by a pool whose executors are processes of their own; the one that
+            replaces another may get its number. 0 elsewhere.
     """
+
+    number: int = 0
 
     @abstractmethod
     def open(self) -> None:

@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from kernel.contracts.broker import SettleKind
@@ -26,6 +26,7 @@ from kernel.model.outcome import Failed, Outcome, Rejected
 from kernel.runtime import announce
 from kernel.runtime.boot import Services
 from kernel.runtime.commit import Committer
+from kernel.runtime.logs import LogSettings, set_up
 from kernel.runtime.middleware import Middleware
 from kernel.runtime.portal import Portal, limited
 from kernel.runtime.signal_table import worker_process_init, worker_process_shutdown
@@ -66,6 +67,7 @@ class TaskExecutor(Executor):
         node: name of the worker node, as in ``request.hostname``.
         log_level: lowest level worth a log line.
         events: whether monitoring events are wanted.
+        logs: how this process logs, once its number is known; None leaves that as it is.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class TaskExecutor(Executor):
         node: str,
         log_level: int = logging.INFO,
         events: bool = False,
+        logs: LogSettings | None = None,
     ) -> None:
+        self._logs = logs
         self._tasks = tasks
         self._services = services
         self._node = node
@@ -88,7 +92,9 @@ class TaskExecutor(Executor):
         self._ports = Ports(clock=time.time, uniform=random.uniform, drive=self._portal.drive, limit=limited)
 
     def open(self) -> None:
-        """Run the process-init hooks; drivers connect when first used."""
+        """Log to this executor's own file if it has one, and run the process-init hooks; drivers connect when used."""
+        if self._logs is not None and self.number:
+            set_up(replace(self._logs, index=self.number))
         self._services.process_init()
         worker_process_init.send(None)
 

@@ -5,13 +5,14 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from kernel.contracts.broker import Broker, Consumer, Delivery, Settle, SettleResult
 from kernel.contracts.capabilities import BrokerCaps
 from kernel.contracts.deadline import Deadline
 from kernel.engine.backoff import FIRST_S, reconnect_delay
 from kernel.errors import Applied, Code, DriverError
+from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
 
 logger = logging.getLogger("kernel.worker")
@@ -29,6 +30,17 @@ class LinkPolicy:
     retry: bool = True
     retry_at_start: bool = True
     max_retries: int | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """As the settings ``broker_connection_*`` say."""
+        at_start = config.broker_connection_retry_on_startup
+        return cls(
+            timeout_s=config.broker_connection_timeout,
+            retry=config.broker_connection_retry,
+            retry_at_start=config.broker_connection_retry if at_start is None else at_start,
+            max_retries=config.broker_connection_max_retries,
+        )
 
 
 class Opening(Protocol):

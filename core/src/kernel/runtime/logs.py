@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from logging.handlers import WatchedFileHandler
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
@@ -30,14 +31,27 @@ class LogSettings:
     Attributes:
         config: formats, colours and redirection (``worker_log_*``, ``worker_redirect_stdouts*``).
         level: lowest level shown.
-        path: file to append to; None is the error stream.
+        path: file to append to; None is the error stream. ``%i`` in it is the number of the executor whose process
+            logs, 0 for the node's own, and ``%I`` the same after a dash, nothing for the node's own.
         color: True or False when the command line says so; None leaves it to the setting, and that to the terminal.
+        index: number of this executor in its pool, from 1; 0 is the node itself.
     """
 
     config: Config
     level: int = logging.WARNING
     path: str | None = None
     color: bool | None = None
+    index: int = 0
+
+    @property
+    def by_executor(self) -> bool:
+        """Whether every executor has a log of its own."""
+        return self.path is not None and log_file(self.path, 1) != log_file(self.path, 0)
+
+
+def log_file(path: str, index: int = 0) -> str:
+    """The file of one executor, of the node itself without a number."""
+    return path.replace("%I", f"-{index}" if index else "").replace("%i", str(index))
 
 
 def set_up(settings: LogSettings) -> None:
@@ -52,16 +66,16 @@ def set_up(settings: LogSettings) -> None:
     if setup_logging.receivers:
         setup_logging.send(None, format=config.worker_log_format, **facts)
         return
-    stream = _stream(settings.path)
-    color = settings.path is None and _wants_color(settings, stream)
+    _check_file(settings)
+    color = settings.path is None and _wants_color(settings, sys.__stderr__ or sys.stderr)
     worker = _line(config.worker_log_format, config.worker_log_datefmt, "worker_log_format", color=color)
     task = _line(config.worker_task_log_format, config.worker_task_log_datefmt, "worker_task_log_format", color=color)
     root = logging.getLogger()
     if config.worker_hijack_root_logger:
-        _replace(root, _handler(stream, worker), settings.level)
+        _replace(root, _handler(settings, worker), settings.level)
     if config.worker_hijack_root_logger or not root.handlers:
-        _replace(logging.getLogger("kernel"), _handler(stream, worker), settings.level, propagate=False)
-        _replace(logging.getLogger("kernel.task"), _handler(stream, task), settings.level, propagate=False)
+        _replace(logging.getLogger("kernel"), _handler(settings, worker), settings.level, propagate=False)
+        _replace(logging.getLogger("kernel.task"), _handler(settings, task), settings.level, propagate=False)
     else:
         logging.getLogger("kernel").setLevel(settings.level)
     after_setup_logger.send(None, logger=root, format=config.worker_log_format, **facts)
@@ -180,24 +194,33 @@ class Redirection:
             sys.stdout, sys.stderr = self._before
 
 
-def _stream(path: str | None) -> TextIO:
-    if path is None:
-        return sys.__stderr__ or sys.stderr
+def _check_file(settings: LogSettings) -> None:
+    if settings.path is None:
+        return
+    path = log_file(settings.path, settings.index)
     try:
-        return open(path, "a", encoding="utf-8")  # noqa: PTH123 - open as long as the process lives
+        open(path, "a", encoding="utf-8").close()  # noqa: PTH123 - it is there now, and can be written
     except OSError as error:
         raise ImproperlyConfigured(
             f"The log file {path!r} cannot be written: {error.strerror}.", cure="Choose another with --logfile."
         ) from error
 
 
-def _handler(stream: TextIO, line: Line) -> logging.Handler:
-    handler = logging.StreamHandler(stream)
+def _handler(settings: LogSettings, line: Line) -> logging.Handler:
+    """Writes to a file, opened anew when it was moved away, as logrotate does; or to the error stream."""
+    handler: logging.Handler
+    if settings.path is None:
+        handler = logging.StreamHandler(sys.__stderr__ or sys.stderr)
+    else:
+        handler = WatchedFileHandler(log_file(settings.path, settings.index), encoding="utf-8")
     handler.setFormatter(line)
     return handler
 
 
 def _replace(logger: logging.Logger, handler: logging.Handler, level: int, *, propagate: bool = True) -> None:
+    for old in logger.handlers:
+        if isinstance(old, WatchedFileHandler):
+            old.close()
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = propagate

@@ -10,7 +10,6 @@ from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.revoked import RevokedTasks
 from kernel.engine.topology import quarantine_spec, queue_spec
-from kernel.model.config import Config
 from kernel.model.topology import QueueSpec
 from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.announcer import Announcer
@@ -62,6 +61,7 @@ class NodeOptions:
         task_events: publish task events (``-E``).
         heartbeat: publish worker events.
         remap_term: SIGTERM means SIGQUIT.
+        restart_on_hangup: SIGHUP ends the node in order, so that whoever runs it can begin anew.
     """
 
     hostname: str
@@ -70,6 +70,7 @@ class NodeOptions:
     task_events: bool = False
     heartbeat: bool = True
     remap_term: bool = False
+    restart_on_hangup: bool = False
 
 
 class Node:
@@ -100,9 +101,14 @@ class Node:
         self._services = services
         self._options = options
         self._inbox = Inbox()
-        self.shutdown = Shutdown(self._inbox, config.worker_soft_shutdown_timeout, remap_term=options.remap_term)
+        self.shutdown = Shutdown(
+            self._inbox,
+            config.worker_soft_shutdown_timeout,
+            remap_term=options.remap_term,
+            restartable=options.restart_on_hangup,
+        )
         self._idle_soft = config.worker_enable_soft_shutdown_on_idle
-        self._link = Link(services, _queue_specs(services, options.queues), options.queues, _link_policy(config))
+        self._link = Link(services, _queue_specs(services, options.queues), options.queues, LinkPolicy.of(config))
         self._leases = LeaseKeeper(self._link, self._inbox)
         self.ledger = Ledger()
         events = self._events = self._make_events()
@@ -169,7 +175,7 @@ class Node:
         while self.shutdown.level is Level.RUN:
             self._loop.turn()
             if self.shutdown.take_hangup():
-                logger.warning("SIGHUP is ignored: this worker runs in the foreground. Stop it with SIGTERM.")
+                logger.warning("SIGHUP is ignored: this worker runs on a terminal. Stop it with SIGTERM.")
 
     def _end(self) -> None:
         """Give back, finish or end what runs, write the last settlements, close."""
@@ -283,13 +289,3 @@ class Node:
 
 def _queue_specs(services: Services, queues: tuple[str, ...]) -> list[QueueSpec]:
     return [*(queue_spec(services.topology, name) for name in queues), quarantine_spec(services.config)]
-
-
-def _link_policy(config: Config) -> LinkPolicy:
-    at_start = config.broker_connection_retry_on_startup
-    return LinkPolicy(
-        timeout_s=config.broker_connection_timeout,
-        retry=config.broker_connection_retry,
-        retry_at_start=config.broker_connection_retry if at_start is None else at_start,
-        max_retries=config.broker_connection_max_retries,
-    )

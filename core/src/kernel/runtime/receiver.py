@@ -32,14 +32,7 @@ class EventLink(Link):
     """
 
     def __init__(self, services: Services, queue: QueueSpec) -> None:
-        config = services.config
-        at_start = config.broker_connection_retry_on_startup
-        policy = LinkPolicy(
-            timeout_s=config.broker_connection_timeout,
-            retry=config.broker_connection_retry,
-            retry_at_start=config.broker_connection_retry if at_start is None else at_start,
-            max_retries=config.broker_connection_max_retries,
-        )
+        policy = LinkPolicy.of(services.config)
         super().__init__(_Control(services), [queue], [queue.name], policy, prefetch=_HELD, log=logger)
 
 
@@ -71,8 +64,8 @@ class EventReader:
         self._link = EventLink(services, queue)
         self._stopped = False
 
-    def open(self, timeout_s: float | None) -> Broker | None:
-        """Connect, waiting for the broker as settings say; None when :meth:`stop` or the time came first.
+    def open(self, timeout_s: float | None) -> bool:
+        """Connect, waiting for the broker as settings say; False when :meth:`stop` or the time came first.
 
         Raises:
             DriverError: when settings say not to wait for it, or waiting does not help.
@@ -81,9 +74,9 @@ class EventReader:
         while not self._stopped and not self._link.connect():
             left = self._link.retry_in() if end is None else min(self._link.retry_in(), end - time.monotonic())
             if left < 0.0:
-                return None
+                return False
             time.sleep(min(left, _SLICE_S))
-        return self._link.broker if not self._stopped else None
+        return not self._stopped
 
     def messages(self, limit: int | None, timeout_s: float | None) -> Iterator[list[Event]]:
         """The events of every message, until :meth:`stop`.
@@ -157,29 +150,6 @@ class EventReader:
             event["clock"] = self._clock.forward()
         event["local_received"] = time.time()
         return event
-
-
-def ask_for_heartbeats(broker: Broker, services: Services) -> None:
-    """Have every worker say now that it is there: the control command ``heartbeat`` (wire.md 12). Best effort."""
-    config = services.config
-    exchange = Exchange(f"{config.namespace}.pidbox", "fanout", durable=False)
-    command: dict[str, object] = {"method": "heartbeat", "arguments": {}, "destination": None}
-    encoded = services.event_codec.encode(command, "json")
-    deadline = Deadline.after(config.broker_connection_timeout)
-    message = Outgoing(
-        queue="",
-        body=encoded.body,
-        headers={"clock": services.clock.forward(), "expires": 0},
-        id=str(uuid4()),
-        content_type=encoded.content_type,
-        content_encoding=encoded.content_encoding,
-        exchange=exchange.name,
-    )
-    try:
-        broker.declare_exchange(exchange, deadline)
-        broker.publish([message], deadline)
-    except DriverError as error:
-        logger.debug("Workers were not asked for a heartbeat: %s", error)
 
 
 def event_queue(config: Config, routing_key: str, node_id: str | None, prefix: str | None) -> QueueSpec:

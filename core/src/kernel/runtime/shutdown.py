@@ -30,19 +30,25 @@ class Shutdown:
         inbox: rung when the level changes.
         soft_s: seconds between COLD and ending what runs (``worker_soft_shutdown_timeout``).
         remap_term: SIGTERM means what SIGQUIT means (environment ``REMAP_SIGTERM=SIGQUIT``).
+        restartable: SIGHUP is a warm end with a new beginning.
 
     Attributes:
         level: how hastily.
         signal: name of the last signal that said so.
+        restart: whether to begin anew afterwards.
     """
 
-    def __init__(self, inbox: Inbox, soft_s: float = 0.0, *, remap_term: bool = False) -> None:
+    def __init__(
+        self, inbox: Inbox, soft_s: float = 0.0, *, remap_term: bool = False, restartable: bool = False
+    ) -> None:
         self._inbox = inbox
         self._soft_s = soft_s
         self._remap_term = remap_term
         self._interrupts = 0
         self._kill_at = float("inf")
         self._hung_up = False
+        self._restartable = restartable
+        self.restart = False
         self.level = Level.RUN
         self.signal: str | None = None
 
@@ -58,20 +64,25 @@ class Shutdown:
     def on_signal(self, number: int) -> None:
         """TERM is warm, and cold the second time; QUIT is cold, then at once; INT is warm, cold, and the third hard."""
         self.signal = signal.Signals(number).name
+        restart, self.restart = self.restart, False  # whoever stops it now does not want it to begin anew
         if number == signal.SIGINT:
             self._interrupts += 1
             if self._interrupts > Level.COLD:
                 os._exit(_HARD_EXIT)
             self.request(Level(self._interrupts))
-        elif number == signal.SIGQUIT or self._remap_term or self.level is not Level.RUN:
+        elif number == signal.SIGQUIT or self._remap_term or not (self.level is Level.RUN or restart):
             self.request(Level.NOW if self.level >= Level.COLD and number == signal.SIGQUIT else Level.COLD)
         else:
             self.request(Level.WARM)
 
     def on_hangup(self) -> None:
-        """HUP: the main loop says in the log that it is ignored."""
-        self._hung_up = True
-        self._inbox.poke()
+        """HUP: a warm end with a new beginning, or the main loop says in the log that it is ignored."""
+        if self._restartable:
+            self.restart = self.restart or self.level is Level.RUN
+            self.request(Level.WARM)
+        else:
+            self._hung_up = True
+            self._inbox.poke()
 
     def take_hangup(self) -> bool:
         """Whether HUP came since the last time this was asked."""

@@ -39,6 +39,7 @@ def live(link: Link, mark: Mark, factory: ExecutorFactory, options: ChildOptions
         faulthandler.register(signal.SIGUSR1, all_threads=True)
     try:
         executor = factory()
+        executor.number = mark.number + 1
         executor.open()
     except BaseException:  # noqa: BLE001 - the node is told, whatever it was
         link.send((link_.FAILED, traceback.format_exc()))

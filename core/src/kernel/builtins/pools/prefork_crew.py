@@ -54,7 +54,7 @@ class Crew:
         self._setup = setup
         self._estimates = Estimates(options.handout_s)
         self._desk = Desk()
-        self._cells = list(range(marks.cells))
+        self._cells = list(range(marks.cells))[::-1]
         self._abandoned: list[int] = []
         self._last = 0
 
@@ -126,7 +126,7 @@ class Crew:
             if not self._cells:
                 return
             self._last += 1
-            cell = self._cells.pop()
+            cell = self._cells.pop()  # the lowest: that of the child it replaces, as a rule
             hand = Hand(self._last, cell, self._marks.cell(cell), self._estimates, self._options)
             hand.due = now + self._options.start_timeout_s
             self.hands[hand.number] = hand
@@ -263,7 +263,7 @@ class Crew:
                 self._obey(hand, frame, now)
             hand.link.close()
         del self.hands[hand.number]
-        self._cells.append(hand.cell)
+        self._cells = sorted([*self._cells, hand.cell], reverse=True)
         losses, unbegun = hand.bury(exitcode)
         if self.stopping:
             self._abandoned += [loss.tag for loss in losses] + [job.tag for job in unbegun]

@@ -33,10 +33,11 @@ class Mark:
     its tag does, and its tag before ``running``.
     """
 
-    __slots__ = ("_words",)
+    __slots__ = ("_words", "number")
 
-    def __init__(self, words: memoryview) -> None:
+    def __init__(self, words: memoryview, number: int = 0) -> None:
         self._words = words
+        self.number = number
 
     def begin(self, tag: int, began_ns: int) -> None:
         """A body is about to begin, at this monotonic time."""
@@ -88,7 +89,7 @@ class Marks:
 
     def cell(self, number: int) -> Mark:
         """One cell."""
-        return Mark(self._words[number])
+        return Mark(self._words[number], number)
 
     def close(self) -> None:
         """Let go of it, and of all cells; it lives on while another process holds it."""
