@@ -88,3 +88,14 @@ def test_on_a_terminal_its_end_is_no_restart(yard):
         if worker.poll() is None:
             worker.kill()
             worker.wait(30)
+
+
+def test_beat_in_the_background(yard):
+    yard.run("-A", "shop", "beat", "-D", "--pidfile", "run/%n.pid", "-f", "%n.log", "-s", "times")
+    assert yard.pid("run/beat.pid") is not None
+    assert (
+        "held by process" in yard.run("-A", "shop", "beat", "--pidfile", "run/beat.pid", "-s", "more", code=73).stderr
+    )
+    yard.stop("run/beat.pid")
+    assert "beat: Starting..." in yard.log("beat.log")
+    assert not (yard.path / "run/beat.pid").exists()

@@ -23,7 +23,7 @@ class ExecutorOptions:
         hostname: name of the node.
         log_level: lowest level worth a log line.
         task_events: whether monitoring events are wanted.
-        logs: how every executor logs; None when they log as the node does.
+        logs: how every executor logs when each has a file of its own.
     """
 
     hostname: str
@@ -53,7 +53,7 @@ class InheritingFactory:
             node=options.hostname,
             log_level=options.log_level,
             events=options.task_events,
-            logs=options.logs,
+            logs=options.logs if options.logs is not None and options.logs.by_executor else None,
         )
 
 

@@ -57,8 +57,7 @@ class WorkerOptions(TypedDict, total=False):
     False publishes no worker events, ``mingle`` False asks no neighbours for revoked tasks at the start, and
     ``state_db`` is the file that keeps those over a restart. ``remap_term`` makes SIGTERM mean SIGQUIT. ``force_root``
     allows pickle as root. ``log_path`` and ``log_color`` are for executors that log by themselves: spawned ones, and
-    all when the path has ``%I`` or ``%i``. ``restart_on_hangup`` lets SIGHUP end the worker in order, and
-    :attr:`Worker.restarting` be true.
+    all when the path has ``%I`` or ``%i``. ``restart_on_hangup`` lets SIGHUP end the worker in order.
     """
 
     queues: Sequence[str] | None
@@ -203,11 +202,6 @@ class Worker:
         return self._beat is not None
 
     @property
-    def restarting(self) -> bool:
-        """Whether the node was ended by SIGHUP, in order to begin anew."""
-        return self.node is not None and self.node.shutdown.restart
-
-    @property
     def log_level(self) -> int:
         """The lowest level logged, as a number."""
         level = self._options.get("loglevel", "WARNING")
@@ -215,8 +209,7 @@ class Worker:
 
     def _factory(self) -> ExecutorFactory:
         logs = LogSettings(self.config, self.log_level, self._options.get("log_path"), self._options.get("log_color"))
-        own = logs if logs.by_executor else None
-        told = ExecutorOptions(self.hostname, self.log_level, self.config.worker_send_task_events, own)
+        told = ExecutorOptions(self.hostname, self.log_level, self.config.worker_send_task_events, logs)
         if self.config.worker_pool_start_method == "fork" or not self.pool.capabilities().isolates:
             return InheritingFactory(self.app, told)
         module, attribute = where_is(self.app)

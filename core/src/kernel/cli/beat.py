@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import click
 
 from kernel.app.beat.service import Service
 from kernel.cli.banner import LABEL, MOST, app_name, row, shown_url
+from kernel.cli.daemon import Daemon, daemon_options
 from kernel.cli.invocation import Invocation
 from kernel.model.interval import in_words
 from kernel.runtime.logs import LogSettings, Redirection, level_number, set_up
@@ -21,6 +22,8 @@ _SETTINGS: Final = {
     "max_interval": "beat_max_loop_interval",
 }
 """Options of this command that set a setting."""
+_NAME: Final = "beat"
+"""What ``%n`` stands for in the names of its files."""
 
 
 @click.command("beat")
@@ -28,27 +31,37 @@ _SETTINGS: Final = {
 @click.option("-S", "--scheduler", metavar="CLASS", help="Scheduler class: module:Class.")
 @click.option("--max-interval", type=float, metavar="SECONDS", help="Sleep no longer than this between two looks.")
 @click.option("-l", "--loglevel", metavar="LEVEL", default="INFO", show_default=True, help="Lowest level logged.")
-@click.option("-f", "--logfile", metavar="PATH", help="Log here instead of on the error stream.")
+@daemon_options
 @click.option("--config", "config_source", metavar="SOURCE", help="A TOML file such as kernel.toml, or a module.")
-@click.pass_obj
-def beat_command(invocation: Invocation, /, **options: Any) -> None:
+@click.pass_context
+def beat_command(ctx: click.Context, /, **options: Any) -> None:
     """Start beat: send periodic tasks until SIGTERM. Run one for each schedule file; a second one is refused.
 
     SIGTERM or Ctrl-C ends it when what it is sending is sent, and written down; a second one ends it at once.
     """
+    invocation: Invocation = ctx.obj
+    daemon = Daemon.of(invocation, options)
+    if daemon.leaves:
+        ctx.exit(daemon.send_off(quiet=invocation.quiet))
+    daemon.begin()
+    _run(invocation, options, daemon)
+
+
+def _run(invocation: Invocation, options: Mapping[str, Any], daemon: Daemon) -> None:
     given = {setting: options[name] for name, setting in _SETTINGS.items() if options[name] is not None}
     invocation.settings_given.update(given)
     invocation.config_source = options["config_source"] or invocation.config_source
     level = level_number(options["loglevel"], "--loglevel")
     with invocation.opened() as app:
         service = Service(app)
-        set_up(LogSettings(app.config, level, options["logfile"], invocation.color))
+        set_up(LogSettings(app.config, level, daemon.log_path(_NAME), invocation.color))
         with StopSignals(service.stop):
             service.prepare()
-            if not invocation.quiet:
-                click.echo(_banner(service, color=invocation.color is not False and sys.stdout.isatty()))
-            with Redirection(app.config):
-                service.start()
+            with daemon.running(_NAME):
+                if not invocation.quiet:
+                    click.echo(_banner(service, color=invocation.color is not False and sys.stdout.isatty()))
+                with Redirection(app.config):
+                    service.start()
 
 
 def _banner(service: Service, *, color: bool) -> str:

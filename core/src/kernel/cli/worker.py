@@ -106,7 +106,7 @@ def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int
             if options["purge"]:
                 worker.purge()
             code = worker.start()
-        if worker.restarting:
+        if worker.node is not None and worker.node.shutdown.restart:
             daemon.restart()
     return code
 
