@@ -14,7 +14,7 @@ from kernel.app.current import holder
 from kernel.testing import start_worker
 from plugin_compat_celery import Celery, Task, current_app, shared_task
 from plugin_compat_celery.app.amqp import AMQP
-from plugin_compat_celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError
+from plugin_compat_celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, OperationalError
 from plugin_compat_celery.loaders.base import BaseLoader
 from plugin_compat_celery.local import PromiseProxy, Proxy, maybe_evaluate
 from plugin_compat_celery.result import AsyncResult, ResultSet
@@ -245,6 +245,51 @@ def test_a_name_that_is_not_there_says_why() -> None:
         made().steps  # noqa: B018 - it is the access that tells
     with pytest.raises(AttributeError, match=r"'Celery' object has no attribute 'stepz'$"):
         made().stepz  # noqa: B018 - likewise
+
+
+def test_a_broker_that_is_away_raises_an_error_of_kombu_too(tmp_path: Path) -> None:
+    import kombu.exceptions
+
+    app = made(broker="amqp://guest:guest@127.0.0.1:1//", broker_connection_timeout=1)
+
+    @app.task
+    def add() -> None: ...
+
+    with pytest.raises(kombu.exceptions.OperationalError) as caught:
+        add.apply_async(retry=False)
+    assert isinstance(caught.value, add.OperationalError)
+    assert isinstance(caught.value, OperationalError)
+    assert "127.0.0.1" in str(caught.value)
+    assert list(caught.value.failed)
+
+
+def test_connections_are_kombus() -> None:
+    app = made(broker="memory://")
+    with pytest.raises(ImproperlyConfigured, match="none that kombu can connect to"):
+        app.connection()
+    with app.connection_for_write("memory://") as connection:
+        assert connection.transport_cls == "memory"
+        with app.connection_or_acquire(connection) as same:
+            assert same is connection
+    with app.producer_or_acquire() as producer:
+        assert producer.publish([]) is None
+
+
+def test_queues_of_kombu_are_queues_here() -> None:
+    from kombu import Exchange, Queue
+
+    topic = Exchange("topics", type="topic")
+    app = made(task_queues=[Queue("a", topic, routing_key="a.#"), Queue("b")])
+    app.conf.task_routes = {"add": {"exchange": topic, "routing_key": "a.b"}}
+
+    @app.task(name="add")
+    def add(x: int) -> int:
+        return x
+
+    with start_worker(app) as running:
+        assert running.worker.queues == ("a", "b")
+        assert add.delay(1).get(timeout=30) == 1
+        assert add.apply_async((2,), queue=Queue("b")).get(timeout=30) == 2
 
 
 def test_proxies_stand_for_their_object() -> None:

@@ -64,12 +64,13 @@ _SHELL: Final[Mapping[str, Rule]] = {
     "--bpython": Rule(refused="Use --ipython or --python."),
     "--eventlet": Rule(refused="There are no green threads here."),
     "--gevent": Rule(refused="There are no green threads here."),
+    "-T": Rule(note="tasks are names of the prompt in any case"),
+    "--without-tasks": Rule(note="tasks are names of the prompt in any case"),
 }
 
 COMMANDS: Final[Mapping[str, Mapping[str, Rule]]] = {
     "worker": _WORKER,
     "shell": _SHELL,
-    "result": {"-t": Rule(value=True), "--task": Rule(value=True)},  # one store for all tasks
 }
 """Options by command; those that are not named are the same."""
 

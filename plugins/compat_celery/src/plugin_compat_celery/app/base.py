@@ -10,6 +10,7 @@ from typing import Any
 from kernel.app.autodiscovery import Packages
 from kernel.app.current import holder
 from kernel.app.kernel import Kernel
+from kernel.app.ports import Pool
 from kernel.app.settings import Settings
 from kernel.model.context import current
 from kernel.runtime.signal_table import import_modules
@@ -17,6 +18,7 @@ from plugin_compat_celery import platforms
 from plugin_compat_celery.adapter.absent import missing, missing_attribute
 from plugin_compat_celery.adapter.alias import is_installed
 from plugin_compat_celery.adapter.beat import Beat
+from plugin_compat_celery.adapter.broker_errors import KombuPool
 from plugin_compat_celery.adapter.configuration import CelerySettings
 from plugin_compat_celery.adapter.connections import Connections
 from plugin_compat_celery.adapter.discovery import Discovery
@@ -90,6 +92,7 @@ class Celery(Kernel):
         self.task_cls = task_cls or self.task_cls
         self.fixups = tuple(self.builtin_fixups if fixups is None else fixups)
         self._begin_with = (tasks or {}, config_source, config_source_silent)
+        self._kombu_pool: tuple[Pool, KombuPool] | None = None
         super().__init__(
             main,
             broker,
@@ -248,8 +251,17 @@ class Celery(Kernel):
     default_producer = producer_or_acquire
 
     @property
-    def producer_pool(self) -> Any:
-        """The pool of producers."""
+    def pool(self) -> Pool:
+        """The pool of producers; its errors are kombu's, too, where kombu is imported."""
+        inner = super().pool
+        known = self._kombu_pool
+        if known is None or known[0] is not inner:
+            known = self._kombu_pool = (inner, KombuPool(inner))
+        return known[1]
+
+    @property
+    def producer_pool(self) -> Pool:
+        """The same."""
         return self.pool
 
     def __getattr__(self, name: str) -> Any:
