@@ -45,6 +45,11 @@ class Client:
         self.results.update({result.id: result for result in found.results})
         return [result.id for result in found.results]
 
+    def control(self, method, node, arguments=None, timeout=20):
+        """Have a worker do a command of remote control; its answer, None when there is none."""
+        replies = app.control.broadcast(method, arguments=arguments, destination=[node], reply=True, timeout=timeout)
+        return replies[0][node] if replies else None
+
     def outcome(self, task_id, timeout=30):
         """How a task ended."""
         result = self.results[task_id]
