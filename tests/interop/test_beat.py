@@ -1,6 +1,7 @@
 """Beat of one library, worker of the other, on one Redis (features.md 2.3; wire.md 1.1)."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,25 @@ def test_beat_of_one_and_the_worker_of_the_other(redis: RedisServer, tmp_path: P
         worker.stop()
     assert {line["side"] for line in lines} == {other}
     assert {tuple(line["values"]) for line in lines} == {("from beat",)}
+
+
+def test_celery_pings_our_beat(redis: RedisServer, tmp_path: Path) -> None:
+    site = site_of(redis, tmp_path, "parked", "notes")
+    words = ["kernel", "-A", "interop_tasks", "beat", "--enable-remote-control", "-l", "INFO"]
+    process = site.start("kernel", "beat", words)
+    name = f"celerybeat@{os.uname().nodename}"
+
+    def answered() -> bool:
+        inspect = ["celery", "-A", "interop_tasks", "inspect", "-t", "2", "-d", name, "ping"]
+        return site.start("celery", "inspect", inspect).wait(60) == 0
+
+    try:
+        until(answered, 90, "an answer to Celery's inspect")
+    finally:
+        end(process)
+    log = (tmp_path / "inspect.log").read_text()
+    assert f"{name}: OK" in log
+    assert "pong" in log
 
 
 def test_messages_are_alike(redis: RedisServer, tmp_path: Path) -> None:

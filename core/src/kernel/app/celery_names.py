@@ -33,8 +33,6 @@ _GROUPS: Mapping[str, str] = {
     "Declare the queue in task_queues with the type it needs among its arguments.": """
         task_create_missing_queue_type task_create_missing_queue_exchange_type""",
     "A consumer bounds what it holds by itself, whatever its queues are: remove it.": "worker_detect_quorum_queues",
-    "This version of beat does not answer remote control: remove it, and watch its process.": """
-        beat_enable_remote_control beat_remote_control_max_tick_age""",
     "Start the worker again: it gives back what has not begun, and nothing is lost.": "worker_pool_restarts",
     "The queue of a monitor is its own and goes with it: remove it.": "event_queue_durable event_queue_exclusive",
     "Programs are started and stopped by the service manager, such as systemd: set it there.": """

@@ -20,6 +20,7 @@ _SETTINGS: Final = {
     "schedule": "beat_schedule_filename",
     "scheduler": "beat_scheduler",
     "max_interval": "beat_max_loop_interval",
+    "remote_control": "beat_enable_remote_control",
 }
 """Options of this command that set a setting."""
 _NAME: Final = "beat"
@@ -30,6 +31,13 @@ _NAME: Final = "beat"
 @click.option("-s", "--schedule", metavar="PATH", help="File with the times of last runs; <namespace>beat-schedule.")
 @click.option("-S", "--scheduler", metavar="CLASS", help="Scheduler class: module:Class.")
 @click.option("--max-interval", type=float, metavar="SECONDS", help="Sleep no longer than this between two looks.")
+@click.option(
+    "--enable-remote-control/--no-enable-remote-control",
+    "remote_control",
+    default=None,
+    help="Answer 'kernel inspect ping', so that a probe can see whether beat is alive.",
+)
+@click.option("-n", "--hostname", metavar="NAME", help="What it answers as; <namespace>beat@%h.")
 @click.option("-l", "--loglevel", metavar="LEVEL", default="INFO", show_default=True, help="Lowest level logged.")
 @daemon_options
 @click.option("--config", "config_source", metavar="SOURCE", help="A TOML file such as kernel.toml, or a module.")
@@ -53,7 +61,7 @@ def _run(invocation: Invocation, options: Mapping[str, Any], daemon: Daemon) -> 
     invocation.config_source = options["config_source"] or invocation.config_source
     level = level_number(options["loglevel"], "--loglevel")
     with invocation.opened() as app:
-        service = Service(app)
+        service = Service(app, hostname=options["hostname"])
         set_up(LogSettings(app.config, level, daemon.log_path(_NAME), invocation.color))
         with StopSignals(service.stop):
             service.prepare()
@@ -82,6 +90,8 @@ def _facts(service: Service) -> Iterator[tuple[str, str]]:
     if scheduler.info:
         yield "schedule", str(scheduler.info).strip()
     yield "max interval", in_words(scheduler.max_interval)
+    if service.remote_control:
+        yield "answers as", service.hostname
     yield "entries", str(len(scheduler.schedule))
 
 

@@ -177,6 +177,11 @@ class Config:
         None, "how late a run of a crontab that was missed may be made up; None is any time"
     )
 
+    beat_enable_remote_control: bool = _setting(False, "beat answers 'inspect ping' as <namespace>beat@<host>")
+    beat_remote_control_max_tick_age: float | None = _setting(
+        None, "seconds after which a beat that stands still is silent; 0 is never, None is twice its longest sleep"
+    )
+
     # Worker
     worker_pool: str = _setting("prefork", "prefork, threads, solo or async")
     worker_concurrency: int | str | None = _setting(

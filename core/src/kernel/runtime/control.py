@@ -7,7 +7,7 @@ with its error. Commands of the application run in a second thread, so that a sl
 import logging
 import threading
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -69,6 +69,7 @@ class ControlLoop:
         commands: by name; looked at for every request.
         state: what a command gets first.
         duties: what else there is to do.
+        answers: whether anything is to be said to a command of that name, now; None is always, be it an error.
     """
 
     def __init__(
@@ -78,12 +79,14 @@ class ControlLoop:
         commands: Mapping[str, Command],
         state: object,
         duties: Duties,
+        answers: Callable[[str], bool] | None = None,
     ) -> None:
         self._wiring = wiring
         self._hostname = hostname
         self._commands = commands
         self._state = state
         self._duties = duties
+        self._answers = answers
         self._link = self._new_link()
         self._stop = threading.Event()
         self._listening = threading.Event()
@@ -163,7 +166,7 @@ class ControlLoop:
             logger.warning("a message is dropped: %s", error.one_line())
             return
         self._wiring.clock.adjust(request.clock)
-        if not concerns(request, self._hostname):
+        if not concerns(request, self._hostname) or not (self._answers is None or self._answers(request.method)):
             return
         command = self._commands.get(request.method)
         if command is not None and command.kind == "inspect" and over(request, time.time()):

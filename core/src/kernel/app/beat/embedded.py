@@ -19,7 +19,7 @@ class EmbeddedService(threading.Thread):
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(name="Beat", daemon=True)
-        self.service = Service(app, **options)
+        self.service = Service(app, **{"remote_control": False, **options})  # the worker answers for its process
 
     def start(self) -> None:
         """Begin.

@@ -1,6 +1,7 @@
 """Beat itself: looks, sends, sleeps, until it is stopped; as a program of its own or in a worker."""
 
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -8,13 +9,18 @@ from typing import Any
 from kernel.app.beat.scheduler import DEFAULT_MAX_INTERVAL
 from kernel.app.imports import import_task_modules
 from kernel.app.named_class import named_class
+from kernel.app.node_name import node_name
 from kernel.contracts.waker import Waker
 from kernel.model.interval import in_words
+from kernel.runtime.beat_remote import BeatRemote
+from kernel.runtime.boot import build_services
 from kernel.runtime.signal_table import beat_embedded_init, beat_init
 
 logger = logging.getLogger("kernel.beat")
 
 _AFTER_ERROR_S = 5.0
+_LEAST_AGE_S = 60.0
+"""A beat that turns often is not taken for dead because of one slow turn."""
 
 
 class Service:
@@ -25,6 +31,8 @@ class Service:
         max_interval: seconds slept at most; None follows ``beat_max_loop_interval``.
         schedule_filename: the file of the built-in scheduler; None follows ``beat_schedule_filename``.
         scheduler_cls: a class or its name, ``module:Class``; None follows ``beat_scheduler``.
+        remote_control: answer ``inspect ping``; None follows ``beat_enable_remote_control``.
+        hostname: what it answers as: a name, or ``name@host`` with ``%h``; None is ``<namespace>beat@%h``.
     """
 
     scheduler_cls: Any = None
@@ -36,20 +44,32 @@ class Service:
         max_interval: float | None = None,
         schedule_filename: str | None = None,
         scheduler_cls: Any = None,
+        remote_control: bool | None = None,
+        hostname: str | None = None,
     ) -> None:
         self.app = app
         self.max_interval = max_interval or app.conf.beat_max_loop_interval
         self.schedule_filename = schedule_filename or app.conf.beat_schedule_filename
         self.scheduler_cls = scheduler_cls or self.scheduler_cls or app.conf.beat_scheduler
+        self.remote_control = app.conf.beat_enable_remote_control if remote_control is None else remote_control
+        self.hostname = node_name(hostname, f"{app.conf.namespace}beat", os.uname().nodename)
         self.last_tick: float | None = None
         """When the scheduler was last asked, by the monotonic clock; None before the first time."""
         self._scheduler: Any = None
+        self._prepared = False
         self._stopping = False
         self._waker = Waker()  # unlike an event, a signal handler may raise it
         self._is_stopped = threading.Event()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.app, self.max_interval, self.schedule_filename, self.scheduler_cls)
+        return type(self), (
+            self.app,
+            self.max_interval,
+            self.schedule_filename,
+            self.scheduler_cls,
+            self.remote_control,
+            self.hostname,
+        )
 
     @property
     def scheduler(self) -> Any:
@@ -65,13 +85,18 @@ class Service:
     def prepare(self) -> None:
         """Have everything there that entries name: modules of tasks, receivers that add entries; open the scheduler.
 
+        Idempotent.
+
         Raises:
             ImproperlyConfigured: when there is no such scheduler, or another beat has its file open.
         """
+        if self._prepared:
+            return
         import_task_modules(self.app, self.app.config)
         self.app.finalize()
         self.app.on_after_configure.tell(self.app, source=self.app.conf)
         self.scheduler  # noqa: B018 - made here, so that its errors come before anything begins
+        self._prepared = True
 
     def get_scheduler(self, lazy: bool = False) -> Any:
         """A scheduler; ``lazy`` only to look at it."""
@@ -91,12 +116,17 @@ class Service:
         beat_init.send(sender=self)
         if embedded_process:
             beat_embedded_init.send(sender=self)
+        remote = self._remote(scheduler) if self.remote_control else None
         try:
+            if remote is not None:
+                remote.start()
             while not self._stopping:
                 self._turn(scheduler)
         finally:
             logger.info("beat: Shutting down...")
             self.sync()
+            if remote is not None:
+                remote.close()
 
     def sync(self) -> None:
         """The scheduler writes what it knows and lets go of it."""
@@ -112,6 +142,20 @@ class Service:
         self._waker.wake()
         if wait:
             self._is_stopped.wait()
+
+    def _remote(self, scheduler: Any) -> BeatRemote:
+        """What answers for this beat, over a connection of its own."""
+        services = build_services(self.app.config, self.hostname)
+        services.clock = self.app.clock
+        most: float | None = self.app.conf.beat_remote_control_max_tick_age
+        longest = 2 * (scheduler.max_interval or DEFAULT_MAX_INTERVAL)
+        began = time.monotonic()
+        return BeatRemote(
+            services,
+            self.hostname,
+            lambda: time.monotonic() - (self.last_tick or began),
+            max(_LEAST_AGE_S, longest) if most is None else most,
+        )
 
     def _turn(self, scheduler: Any) -> None:
         interval = self._tick(scheduler)
