@@ -46,7 +46,6 @@ _WORKER: Final[Mapping[str, Rule]] = {
     "-O": Rule(value=True),  # 'fair' is how tasks are handed out here, always
     "--optimization": Rule(value=True),
     "--disable-prefetch": Rule(),
-    "--without-gossip": Rule(),
     "--prefetch-multiplier": Rule(value=True, note=_RESERVES),
     "--events": Rule(to="--task-events"),
     "--discard": Rule(to="--purge"),
@@ -55,7 +54,14 @@ _WORKER: Final[Mapping[str, Rule]] = {
     "--pool-start-method": Rule(value=True, setting="worker_pool_start_method"),
     "--heartbeat-interval": Rule(value=True, note="heartbeats are sent every 2 seconds"),
     "--autoscale": Rule(value=True, refused="A pool has one size here: give it with -c, or start more nodes."),
-    "--executable": Rule(value=True, refused="Start the program with the interpreter it is to run in."),
+    "--schedule": Rule(value=True, to="--schedule-filename"),
+}
+
+_BEAT: Final[Mapping[str, Rule]] = {
+    "--no-enable-remote-control": Rule(),
+    "--enable-remote-control": Rule(refused="Beat answers no requests; watch its log, or its --pidfile."),
+    "-n": Rule(value=True, note="beat answers no requests, and so needs no name"),
+    "--hostname": Rule(value=True, note="beat answers no requests, and so needs no name"),
 }
 
 _SHELL: Final[Mapping[str, Rule]] = {
@@ -70,6 +76,7 @@ _SHELL: Final[Mapping[str, Rule]] = {
 
 COMMANDS: Final[Mapping[str, Mapping[str, Rule]]] = {
     "worker": _WORKER,
+    "beat": _BEAT,
     "shell": _SHELL,
 }
 """Options by command; those that are not named are the same."""
