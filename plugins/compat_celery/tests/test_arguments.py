@@ -37,7 +37,7 @@ CELERY = {
     ("given", "run"),
     [
         ("-A proj worker -l INFO", "-A proj worker -l INFO"),
-        ("--app=proj --workdir x worker -P processes", "--app=proj --workdir x worker -P prefork"),
+        ("--app=proj --workdir x worker -P processes", "--app proj --workdir x worker -P prefork"),
         ("worker --pool=threads --events --discard -Ofair", "worker --pool threads --task-events --purge"),
         ("worker --disable-prefetch --optimization fair -c4", "worker -c4"),
         ("worker -B --schedule=x -- -O", "worker -B --schedule-filename x -- -O"),
