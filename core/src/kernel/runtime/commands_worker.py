@@ -35,6 +35,20 @@ def heartbeat(state: PanelState, **_rest: Any) -> Answer:
 
 
 @control_command()
+def enable_events(state: PanelState, **_rest: Any) -> Answer:
+    """Publish task events."""
+    changed = state.parts.desk.tell.switch(on=True)
+    return {"ok": "task events enabled" if changed else "task events already enabled"}
+
+
+@control_command()
+def disable_events(state: PanelState, **_rest: Any) -> Answer:
+    """Publish no task events."""
+    changed = state.parts.desk.tell.switch(on=False)
+    return {"ok": "task events disabled" if changed else "task events already disabled"}
+
+
+@control_command()
 def shutdown(state: PanelState, **_rest: Any) -> Answer:
     """Finish what runs, and end."""
     logger.warning("Shutdown was asked for by remote control.")

@@ -35,7 +35,7 @@ class ConsumerLoop:
         desk: ledger, settlement, endings, copies, waiting messages.
         intake: admits what was received.
         finish: reads the news.
-        events: task events; None when they are off.
+        events: publishes what was collected.
     """
 
     def __init__(  # noqa: PLR0913 - the loop is where all parts of a node meet
@@ -46,7 +46,7 @@ class ConsumerLoop:
         desk: Desk,
         intake: Intake,
         finish: Finish,
-        events: EventDispatcher | None,
+        events: EventDispatcher,
     ) -> None:
         self._link = link
         self._pool = pool
@@ -79,8 +79,7 @@ class ConsumerLoop:
             self._desk.settle(settle, tag)
         self._desk.copies.flush()
         self._desk.settlement.flush()
-        if self._events is not None:
-            self._events.flush()
+        self._events.flush()
         self._submit()
 
     def drain(self, wait_s: float) -> None:
@@ -127,7 +126,8 @@ class ConsumerLoop:
         if entries:
             for entry in entries:
                 self._desk.ledger.add(entry)
-            self._pool.submit([job_of(entry) for entry in entries])
+            wanted = self._desk.tell.wanted
+            self._pool.submit([job_of(entry, events=wanted) for entry in entries])
 
     def _pause(self, longest_s: float) -> float:
         """How long nothing needs the loop."""

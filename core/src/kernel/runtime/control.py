@@ -24,7 +24,6 @@ from kernel.runtime.panel import Command
 from kernel.runtime.requester import Wiring, control_names
 
 _BATCH = 100
-_LONGEST_WAIT_S = 5.0
 _RETRY_S = 5.0
 _REPLY_S = 2.0
 _LAST_S = 2.0
@@ -42,10 +41,10 @@ logger = _Log(logging.getLogger("kernel.control"))
 
 
 class Duties(Protocol):
-    """What the thread does besides: after answers, and at least every few seconds."""
+    """What the thread does besides; :class:`kernel.runtime.duties.Duties`."""
 
-    def do(self) -> None:
-        """A short turn."""
+    def do(self) -> float:
+        """A short turn; seconds until the next is wanted, at the latest."""
 
 
 class _Opening:
@@ -131,13 +130,13 @@ class ControlLoop:
         self._link.close(release=False)
 
     def _turn(self) -> None:
-        self._duties.do()
+        wait_s = self._duties.do()
         if not self._link.connect():
             self._stop.wait(max(self._link.retry_in(), 0.01))
             return
         self._told = ""
         self._listening.set()
-        deliveries = self._link.receive(_BATCH, _LONGEST_WAIT_S)
+        deliveries = self._link.receive(_BATCH, wait_s)
         if not deliveries:
             return
         with suppress(

@@ -35,7 +35,7 @@ logger = logging.getLogger("kernel.worker")
 
 
 class Payload(NamedTuple):
-    """What a node sends to an executor with each job: the message as received."""
+    """What a node sends to an executor with each job: the message as received, and whether to tell events of it."""
 
     headers: Mapping[str, Any]
     body: bytes
@@ -46,6 +46,7 @@ class Payload(NamedTuple):
     reply_to: str | None = None
     properties: Mapping[str, Any] | None = None
     attempt: int | None = None
+    events: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class TaskExecutor(Executor):
         self._node = node
         self._pid = os.getpid()
         self._setting = Setting(services.records, tasks, node, events, log_level)
+        self._telling = replace(self._setting, events=True)
         self._middleware = Middleware(services.plugins.middleware)
         self._committer = Committer(services, self._setting, self._middleware)
         self._portal = Portal()
@@ -182,7 +184,7 @@ class TaskExecutor(Executor):
 
     def _finish(self, job: Job, task: RunnableTask, request: Request, outcome: Outcome, began: float) -> Finished:
         run = Run(task, request, began, time.time())
-        planned = plan(outcome, run, self._setting)
+        planned = plan(outcome, run, self._telling if job.payload.events else self._setting)
         if isinstance(planned.outcome, Failed):
             self._middleware.failed(request, planned.outcome.error)
         told = bool(self._middleware) or announce.is_followed()

@@ -9,13 +9,13 @@ from kernel.runtime.executor import Payload
 from kernel.runtime.ledger import Entry
 
 
-def job_of(entry: Entry) -> Job:
-    """The job of an admitted delivery."""
-    run = entry.run
-    return Job(entry.tag, run.task, run.id, payload_of(entry.delivery, entry.headers), run.soft_limit, run.hard_limit)
+def job_of(entry: Entry, *, events: bool = False) -> Job:
+    """The job of an admitted delivery; ``events``: its executor is to tell monitors of it."""
+    run, payload = entry.run, payload_of(entry.delivery, entry.headers, events=events)
+    return Job(entry.tag, run.task, run.id, payload, run.soft_limit, run.hard_limit)
 
 
-def payload_of(delivery: Delivery, headers: Mapping[str, Any]) -> Payload:
+def payload_of(delivery: Delivery, headers: Mapping[str, Any], *, events: bool = False) -> Payload:
     """The message as received, with ``headers`` for those of a protocol that has them in its body."""
     message = delivery.message
     return Payload(
@@ -28,6 +28,7 @@ def payload_of(delivery: Delivery, headers: Mapping[str, Any]) -> Payload:
         message.reply_to,
         message.properties,
         delivery.attempt,
+        events,
     )
 
 

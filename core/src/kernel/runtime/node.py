@@ -113,16 +113,13 @@ class Node:
         self.ledger = Ledger()
         events = self._events = self._make_events()
         self._heart = Heart(events, self.ledger, config.namespace) if options.heartbeat else None
-        self.desk = self._make_desk(tasks, events if options.task_events else None)
+        self.desk = self._make_desk(tasks)
         revoked = RevokedTasks(config.worker_revokes_max, config.worker_revoke_expires)
         catalogue, limits = make_catalogue(tasks, config, options.hostname, revoked)
         self._finish = Finish(self.desk, config.task_delivery_limit)
         self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched or options.task_events)
         intake = Intake(catalogue, services.codec, self.desk)
-        self._loop = ConsumerLoop(
-            self._link, self.pool, self._inbox, self.desk, intake, self._finish,
-            events if options.task_events else None,
-        )  # fmt: skip
+        self._loop = ConsumerLoop(self._link, self.pool, self._inbox, self.desk, intake, self._finish, events)
         discard = Discard(self.desk, intake, self.pool, revoked)
         self._remote = Remote(remote, options.hostname, self._parts(discard, limits))
 
@@ -242,7 +239,7 @@ class Node:
             way, services.codec, services.config, self._options.hostname, background=apart, clock=services.clock
         )
 
-    def _make_desk(self, tasks: Mapping[str, RunnableTask], events: EventDispatcher | None) -> Desk:
+    def _make_desk(self, tasks: Mapping[str, RunnableTask]) -> Desk:
         settlement = Settlement(self._link, self._leases)
         hostname = self._options.hostname
         return Desk(
@@ -253,7 +250,7 @@ class Node:
             endings=Endings(self._services, Aftermath(self._services, tasks, hostname), hostname),
             waiting=Waiting(),
             leases=self._leases,
-            tell=Tell(events, Announcer(tasks, hostname)),
+            tell=Tell(self._events, Announcer(tasks, hostname), wanted=self._options.task_events),
             quarantine=quarantine_spec(self._services.config).name,
         )
 

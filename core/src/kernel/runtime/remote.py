@@ -7,6 +7,7 @@ from typing import Any
 from kernel.engine.requirements import REMOTE_CONTROL
 from kernel.runtime import commands_limits, commands_revoke, commands_show, commands_worker
 from kernel.runtime.control import ControlLoop
+from kernel.runtime.duties import Duties
 from kernel.runtime.mingle import Mingle
 from kernel.runtime.panel import COMMANDS
 from kernel.runtime.panel_state import NodeParts, PanelState
@@ -51,7 +52,8 @@ class Remote:
             logger.info("No remote control: %s cannot carry it. A second broker, in control_url, can.", plugin)
             return
         state = PanelState(options.app, hostname, parts)
-        self._loop = ControlLoop(services, hostname, COMMANDS, state, parts.revoking)
+        duties = Duties(parts.revoking, parts.desk.tell, parts.pool, parts.desk.ledger)
+        self._loop = ControlLoop(services, hostname, COMMANDS, state, duties)
         if options.mingle:
             self._mingle = Mingle(services, hostname, parts.revoking)
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 
 from kernel.contracts.broker import Outgoing, SettleKind
 from kernel.contracts.pool import Report
@@ -19,13 +20,36 @@ class Tell:
     """Log lines of features.md 2.4 and task events of wire.md 13.
 
     Args:
-        events: None when task events are off (``worker_send_task_events``, ``-E``).
+        events: publishes events.
         announcer: sends signals.
+        wanted: whether task events are on (``worker_send_task_events``, ``-E``); :meth:`switch` changes it.
     """
 
-    def __init__(self, events: EventDispatcher | None, announcer: Announcer) -> None:
-        self._events = events
+    def __init__(self, events: EventDispatcher, announcer: Announcer, *, wanted: bool = False) -> None:
+        self._all = events
+        self._events = events if wanted else None
         self._announcer = announcer
+        self._starts_told = wanted
+        self._begun: set[int] = set()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether task events are on."""
+        return self._events is not None
+
+    def switch(self, *, on: bool) -> bool:
+        """Turn task events on or off, from any thread; whether that changed anything."""
+        changed = on != self.wanted
+        self._events = self._all if on else None
+        return changed
+
+    def begun(self, running: Iterable[tuple[Entry, float]]) -> None:
+        """What runs, each since a Unix time: for a pool that was not asked to tell starts, as events were off then."""
+        found = {entry.tag: (entry, at) for entry, at in running}
+        if self.wanted and not self._starts_told:
+            for tag in found.keys() - self._begun:
+                self.started(*found[tag])
+        self._begun = set(found)
 
     def received(self, entry: Entry) -> None:
         """A task was admitted."""
@@ -60,8 +84,15 @@ class Tell:
         if report.log is not None:
             logger.log(report.log[0], "%s", report.log[1])
         if self._events is not None:
-            for happened in report.events:
-                self._events.collect(happened)
+            self._publish_report(report)
+
+    def _publish_report(self, report: Report) -> None:
+        assert self._events is not None
+        if report.events and not self._starts_told and report.tag not in self._begun:
+            began = time.time() - report.runtime_s
+            self._events.collect(event("task-started", began, uuid=report.events[0]["uuid"]))
+        for happened in report.events:
+            self._events.collect(happened)
 
     def malformed(self, message: Outgoing, reason: str) -> None:
         """A message that is none of a task."""
