@@ -11,6 +11,7 @@ from kernel.engine.requirements import REMOTE_CONTROL
 from kernel.runtime.boot import Services
 from kernel.runtime.commands_show import ping
 from kernel.runtime.control import ControlLoop
+from kernel.runtime.duties import IDLE_S
 from kernel.runtime.panel import Command
 
 logger = logging.getLogger("kernel.beat")
@@ -59,8 +60,9 @@ class BeatRemote:
             return False
         return True
 
-    def do(self) -> None:
+    def do(self) -> float:
         """Beat has no duties besides."""
+        return IDLE_S
 
     def close(self) -> None:
         """End. Idempotent."""
