@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "beat": Lazy("kernel.cli.beat", "beat_command", "Send tasks when their schedules say so."),
     "call": Lazy("kernel.cli.call", "call_command", "Send a task by name."),
     "result": Lazy("kernel.cli.result", "result_command", "Show the result of a task."),
+    "multi": Lazy("kernel.cli.multi", "multi_command", "Start and stop several worker nodes."),
     "events": Lazy("kernel.cli.events", "events_command", "Watch what workers and tasks do."),
     "graph": Lazy("kernel.cli.graph", "graph_command", "Draw a workflow."),
     "status": Lazy("kernel.cli.status", "status_command", "Show which workers are online."),
