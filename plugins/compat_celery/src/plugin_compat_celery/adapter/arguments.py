@@ -57,13 +57,6 @@ _WORKER: Final[Mapping[str, Rule]] = {
     "--schedule": Rule(value=True, to="--schedule-filename"),
 }
 
-_BEAT: Final[Mapping[str, Rule]] = {
-    "--no-enable-remote-control": Rule(),
-    "--enable-remote-control": Rule(refused="Beat answers no requests; watch its log, or its --pidfile."),
-    "-n": Rule(value=True, note="beat answers no requests, and so needs no name"),
-    "--hostname": Rule(value=True, note="beat answers no requests, and so needs no name"),
-}
-
 _SHELL: Final[Mapping[str, Rule]] = {
     "-I": Rule(to="--ipython"),
     "-B": Rule(refused="Use --ipython or --python."),
@@ -76,7 +69,6 @@ _SHELL: Final[Mapping[str, Rule]] = {
 
 COMMANDS: Final[Mapping[str, Mapping[str, Rule]]] = {
     "worker": _WORKER,
-    "beat": _BEAT,
     "shell": _SHELL,
 }
 """Options by command; those that are not named are the same."""

@@ -17,6 +17,8 @@ class Beat:
         loglevel: lowest level logged.
         logfile: a file; None is the error stream.
         quiet: has no effect: there is no banner here.
+        remote_control: answer ``inspect ping``; None follows the setting.
+        hostname: what it answers as.
     """
 
     def __init__(  # noqa: PLR0913 - the documented parameters
@@ -29,13 +31,15 @@ class Beat:
         scheduler: Any = None,
         scheduler_cls: Any = None,
         quiet: bool = False,
+        remote_control: bool | None = None,
+        hostname: str | None = None,
     ) -> None:
         del quiet
         self.app = app_or_default(app)
         self.loglevel = "WARNING" if loglevel == "WARN" else loglevel
         self.logfile = logfile
         chosen = scheduler or scheduler_cls or self.app.conf.beat_scheduler
-        self.service = Service(self.app, max_interval, schedule, chosen)
+        self.service = Service(self.app, max_interval, schedule, chosen, remote_control, hostname)
 
     def run(self) -> None:
         """Set logging up, then send until :meth:`stop` is called."""
