@@ -347,7 +347,8 @@ def test_a_django_project_is_set_up_before_its_tasks_are_imported(
         "django/__init__.py": DJANGO,
         "django/core/__init__.py": "",
         "django/core/checks.py": "import django\ndef run_checks(): django.calls.append('checks')\n",
-        "django/db.py": "class connections:\n    @staticmethod\n    def all(initialized_only): return []\n",
+        "django/db/__init__.py": "class connections:\n    @staticmethod\n    def all(initialized_only): return []\n",
+        "django/db/transaction.py": "waiting = []\ndef on_commit(call): waiting.append(call)\n",
         "django/apps.py": (
             "class Config: name = 'polls'\n"
             "class apps:\n    @staticmethod\n    def get_app_configs(): return [Config]\n"
@@ -366,7 +367,14 @@ def test_a_django_project_is_set_up_before_its_tasks_are_imported(
     app = made()
     app.autodiscover_tasks()
     with start_worker(app):
-        assert app.tasks["polls.tasks.count"].delay().get(timeout=30) == 1
+        count = app.tasks["polls.tasks.count"]
+        assert count.delay().get(timeout=30) == 1
+        count.delay_on_commit()
+        count.apply_async_on_commit(countdown=0)
+        import django.db.transaction
+
+        for call in django.db.transaction.waiting:
+            assert call().get(timeout=30) == 1
     import django
 
     assert django.calls == ["setup", "checks", "tasks"]

@@ -110,3 +110,29 @@ def test_a_celery_that_is_installed_too_is_not_used_and_that_is_said(project: Pa
     done = run("-A", "proj", "call", "proj.tasks.add", "-a", "[1, 1]", PYTHONPATH=str(project / "elsewhere"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("celery: the Celery that is installed here is not used")
+
+
+OPTIONS = """
+from celery import Celery
+from celery.signals import user_preload_options
+from click import Option
+
+app = Celery("proj", broker="sqlite:///jobs.sqlite3")
+app.user_options["preload"].add(Option(["-Z", "--template"], default="default", help="Its template."))
+app.user_options["call"].add(Option(["--loud"], is_flag=True))
+
+
+@user_preload_options.connect
+def told(options, app, **kwargs):
+    print("told", sorted(options.items()), app.main)
+"""
+
+
+def test_an_application_adds_options_to_commands(run: Run, project: Path) -> None:
+    (project / "proj/celery.py").write_text(OPTIONS)
+    done = run("-A", "proj", "call", "proj.add", "-Z", "green", "--loud")
+    assert done.stdout.startswith("told [('loud', True), ('template', 'green')] proj\n"), done.stderr
+    done = run("-A", "proj", "purge", "-f")
+    assert done.stdout.startswith("told [('template', 'default')] proj\n"), done.stderr
+    assert "Its template." in run("-A", "proj", "status", "--help").stdout
+    assert run("-A", "proj", "purge", "-f", "--loud").returncode == 64

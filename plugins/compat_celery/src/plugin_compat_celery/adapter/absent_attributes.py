@@ -5,8 +5,7 @@ from typing import Final
 
 GROUPS: Final[Mapping[str, str]] = {
     "a worker of kernel has no bootsteps: connect to a signal, or write a plugin with hooks": "Celery.steps",
-    "options of the application's own cannot be added to commands: use the environment, or settings": """
-        Celery.user_options Celery.config_from_cmdline""",
+    "settings stand in configuration, or in the environment as KERNEL_<NAME>": "Celery.config_from_cmdline",
     "an application is not pickled: interpreters that are started import it": "Celery.Pickler",
     "result backends are plugins, chosen by a URL": "Celery.backend_cls",
     "parts of an application are given to the constructor: task_cls, amqp, control, events, log, loader": """

@@ -34,8 +34,6 @@ GROUPS: Final[Mapping[str, str]] = {
     "messages are moved by the tools of the broker, or drained by workers of the old one": "celery.contrib.migrate",
     "use debugpy, or another debugger that attaches to a process": "celery.contrib.rdb",
     "autodoc of Sphinx shows a task by its __wrapped__ function": "celery.contrib.sphinx",
-    "there is a fixup for Django, and transaction.on_commit(partial(task.delay, ...)) needs no class": """
-        celery.contrib.django celery.contrib.django.task""",
     "it is internal to Celery, and the standard library has what is needed": """
         celery.utils.abstract celery.utils.annotations celery.utils.debug celery.utils.deprecated
         celery.utils.quorum_queues celery.utils.static celery.utils.sysinfo celery.utils.term celery.utils.threads

@@ -14,6 +14,7 @@ from kernel.cli.main import COMMANDS, program
 from kernel.cli.main import main as run
 from kernel.errors import KernelError
 from plugin_compat_celery.adapter.arguments import translate
+from plugin_compat_celery.adapter.user_options import UserGroup
 from plugin_compat_celery.adapter.version import VERSION_BANNER
 
 NAME: Final = "celery"
@@ -55,7 +56,7 @@ def _without_tasks() -> Kernel:
 
 def _group() -> LazyGroup:
     """The kernel's program with what Celery's has besides."""
-    return LazyGroup(
+    return UserGroup(
         name=NAME,
         lazy={**COMMANDS, **_OWN},
         extra=program.commands_of_plugins,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -109,6 +110,7 @@ class Celery(Kernel):
 
     def _complete(self) -> None:
         """Make the parts that the constructor named."""
+        self.user_options: dict[str, set[Any]] = defaultdict(set)  # of programs; see adapter.user_options
         tasks, source, silent = self._begin_with
         if is_installed():  # so it must be in interpreters that are started for tasks
             self.preload = ("plugin_compat_celery.adapter.installed",)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from kernel.app.kernel import Kernel
+from kernel.app.task import Task
 from kernel.runtime import signal_table as signals
 from plugin_compat_celery.adapter.absent import missing
+from plugin_compat_celery.contrib.django.task import DjangoTask
 from plugin_compat_celery.exceptions import FixupWarning
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
@@ -35,6 +37,8 @@ class DjangoFixup:
         folder = str(Path.cwd())
         if folder not in sys.path:
             sys.path.insert(0, folder)
+        if self.app.Task is Task:
+            self.app.Task = DjangoTask
         signals.import_modules.connect(self.on_import_modules, weak=False, sender=self.app)
         signals.worker_process_init.connect(self.close_database, weak=False)
         signals.task_prerun.connect(self.close_database, weak=False)
