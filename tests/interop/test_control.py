@@ -171,6 +171,22 @@ def test_terminated_by_one_on_the_other(fleet: Fleet, side: Side, notes: Notes) 
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_a_queue_is_taken_up_and_left(fleet: Fleet, side: Side) -> None:
+    node, client, queue = NODES[other(side)], fleet.clients[side], f"taken-up-for-{side}"
+    assert fleet.ask(side, node, "add_consumer", queue=queue) == {"ok": f"add consumer {queue}"}
+    assert client.value(client.send("shared.whoami", queue=queue)) == other(side)
+    until(lambda: queue in {each["name"] for each in fleet.ask(side, node, "active_queues")}, 30, "the queue")
+    held = client.send("shared.add", 1, 2, queue=QUEUES[other(side)])
+    assert fleet.ask(side, node, "cancel_consumer", queue=queue) == {"ok": f"no longer consuming from {queue}"}
+    until(lambda: queue not in {each["name"] for each in fleet.ask(side, node, "active_queues")}, 30, "its end")
+    left = client.send("shared.whoami", queue=queue)
+    assert client.value(held) == 3
+    assert client.value(client.send("shared.add", 3, 4, queue=QUEUES[other(side)])) == 7
+    assert fleet.ask(side, node, "add_consumer", queue=queue) == {"ok": f"add consumer {queue}"}
+    assert client.value(left) == other(side)
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_a_newcomer_learns_what_was_revoked_and_obeys_when_told_to_leave(fleet: Fleet, side: Side) -> None:
     """The worker of one library is asked and told by one of the other that starts."""
     fleet.ask(side, NODES[side], "revoke", task_id=[f"known-to-{side}"])

@@ -174,6 +174,23 @@ class Consumer(ABC):
         Callable from any thread and from a signal handler.
         """
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """Receive from these queues from now on, which may be none. Belongs to the thread of ``receive``.
+
+        Deliveries given out stay what they are, those of a queue that is no longer among them, too; a few more of such
+        a queue may still come, when the server had sent them before. A queue that is new must have been declared.
+
+        The default body is for a consumer that cannot do it.
+
+        Raises:
+            DriverError: UNSUPPORTED; or the connection is lost, and the next ``receive`` begins with these queues.
+        """
+        raise DriverError(
+            Code.UNSUPPORTED,
+            f"{type(self).__name__} cannot change its queues",
+            cure="Start a worker with other queues: -Q.",
+        )
+
     @abstractmethod
     def close(self, release: bool, deadline: Deadline) -> None:
         """Stop receiving; with ``release`` give unsettled deliveries back at once. Idempotent."""

@@ -115,8 +115,7 @@ def stats(state: PanelState, **_rest: Any) -> dict[str, Any]:
 @inspect_command()
 def active_queues(state: PanelState, **_rest: Any) -> list[dict[str, Any]]:
     """Queues it consumes."""
-    parts = state.parts
-    return [queue_info(parts.services.topology, name) for name in parts.desk.link.queues]
+    return [queue_info(spec) for spec in state.parts.desk.link.queues]
 
 
 @inspect_command(alias="dump_conf", args=[("with_defaults", is_yes)], signature="[include_defaults=False]")

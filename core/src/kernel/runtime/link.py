@@ -89,9 +89,28 @@ class Link:
         self.losses = 0
 
     @property
-    def queues(self) -> tuple[str, ...]:
+    def queues(self) -> list[QueueSpec]:
         """What is consumed. From any thread."""
-        return tuple(self._queues)
+        known = {spec.name: spec for spec in self._specs}
+        return [known[name] for name in self._queues]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether :meth:`change` can work with this broker. From any thread."""
+        consumer = self._consumer
+        return consumer is not None and type(consumer).change is not Consumer.change
+
+    def change(self, add: Sequence[QueueSpec] = (), remove: Sequence[str] = ()) -> None:
+        """Consume more queues, or fewer, from now on; those to add have been declared."""
+        new = {spec.name: spec for spec in add}
+        self._specs = [*(spec for spec in self._specs if spec.name not in new), *new.values()]
+        self._queues = [name for name in dict.fromkeys([*self._queues, *new]) if name not in remove]
+        if self._consumer is None:
+            return
+        try:
+            self._consumer.change(self._queues, self._deadline())
+        except DriverError as error:
+            self.lose(error)
 
     @property
     def capabilities(self) -> BrokerCaps:

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from kernel.engine.topology import queue_spec
-from kernel.model.topology import Binding, Exchange, Topology
+from kernel.model.topology import Binding, Exchange, QueueSpec
 
 _DIRECT = 2
 """Delivery mode: messages survive a restart of the broker."""
 
 
-def queue_info(topology: Topology, name: str) -> dict[str, Any]:
-    """The queue of that name."""
-    spec = queue_spec(topology, name)
+def queue_info(spec: QueueSpec) -> dict[str, Any]:
+    """One queue."""
     return {
         "name": spec.name,
         "exchange": _exchange(spec.exchange),

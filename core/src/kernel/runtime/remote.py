@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.engine.requirements import REMOTE_CONTROL
-from kernel.runtime import commands_limits, commands_revoke, commands_show, commands_worker
+from kernel.runtime import commands_limits, commands_queues, commands_revoke, commands_show, commands_worker
 from kernel.runtime.control import ControlLoop
 from kernel.runtime.duties import Duties
 from kernel.runtime.mingle import Mingle
@@ -14,7 +14,7 @@ from kernel.runtime.panel_state import NodeParts, PanelState
 
 logger = logging.getLogger("kernel.worker")
 
-BUILT_IN = (commands_limits, commands_revoke, commands_show, commands_worker)
+BUILT_IN = (commands_limits, commands_queues, commands_revoke, commands_show, commands_worker)
 """Importing these fills the table of commands."""
 
 

@@ -111,6 +111,17 @@ class AmqpConsumer(Consumer):
             session.wire.poll()
         return self._settling.settle(session, actions, deadline)
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.Consumer.change`."""
+        self._check_open()
+        with self._owner:
+            self._queues = tuple(dict.fromkeys(queues))
+            self._private = any(self._lines.kept_open(queue) for queue in self._queues)
+            self._strict = any(self._lines.counted(queue) for queue in self._queues)
+            session = self._session
+            if session is not None and not session.lost:
+                session.change(self._queues, self._counted(), deadline)
+
     def wake(self) -> None:
         """See :meth:`kernel.contracts.Consumer.wake`."""
         self._waker.wake()
@@ -176,7 +187,9 @@ class AmqpConsumer(Consumer):
         """What is there; while nothing is, wait for it."""
         deadline = Deadline.after(max(0.0, end - time.monotonic()) + CALL_S)
         session.settle_down(deadline)
-        if not session.arrived and not session.settling_down:
+        if not self._queues:
+            session.wire.wait(lambda: self._something(session), end, self._waker.fd)
+        elif not session.arrived and not session.settling_down:
             share = max(1, room // len(self._queues))
             self._turn += 1
             start = self._turn % len(self._queues)
@@ -229,8 +242,7 @@ class AmqpConsumer(Consumer):
             self._end(session, Deadline.after(0))
         wire, self._shared = self._lines.line(self._queues, deadline)
         try:
-            counted = frozenset(queue for queue in self._queues if self._lines.counted(queue))
-            made = Session(wire, self._queues, counted, self._lines.next_epoch(), deadline)
+            made = Session(wire, self._queues, self._counted(), self._lines.next_epoch(), deadline)
         except DriverError:
             if not self._shared:
                 wire.close(Deadline.after(0))
@@ -240,6 +252,9 @@ class AmqpConsumer(Consumer):
             self._end(made, deadline)
             raise DriverError(Code.CLOSED, "This consumer was closed")
         return made
+
+    def _counted(self) -> frozenset[str]:
+        return frozenset(queue for queue in self._queues if self._lines.counted(queue))
 
     def _end(self, session: Session, deadline: Deadline) -> None:
         if self._shared:

@@ -161,6 +161,19 @@ class Session:
         self._qos_sent += 1
         return frames.qos(self.channel, size) + data
 
+    def change(self, queues: Iterable[str], counted: frozenset[str], deadline: Deadline) -> None:
+        """Consume these queues from now on; through the windows of others nothing more is to come.
+
+        The number of a queue is part of its windows' tags, so that none is ever taken away.
+        """
+        wanted = set(queues)
+        self._queues += tuple(queue for queue in queues if queue not in self._queues)
+        self._counted |= counted
+        closing = [self._windows.pop(queue) for queue in list(self._windows) if queue not in wanted]
+        if closing:
+            pieces = [frames.cancel(self.channel, window.tag, answer=False) for window in closing]
+            self.wire.write(b"".join(pieces), deadline)
+
     @property
     def open(self) -> bool:
         """Whether the server may send something."""

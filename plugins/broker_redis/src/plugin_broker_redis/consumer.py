@@ -98,6 +98,14 @@ class RedisConsumer(Consumer):
         rest = iter(told)
         return [result or next(rest) for result in heard] if self._ears else told
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.Consumer.change`. The server is asked by the next ``receive``."""
+        del deadline
+        self._check_open()
+        with self._receiving:
+            self.queues = list(dict.fromkeys(queues))
+            self._reserver.change(self.queues)
+
     def wake(self) -> None:
         """See :meth:`kernel.contracts.Consumer.wake`."""
         self._woken = True

@@ -100,6 +100,12 @@ class Reserver:
             self._pause = _FIRST_PAUSE_S
         return given
 
+    def change(self, names: Sequence[str]) -> None:
+        """Take from these queues from now on."""
+        self._wanted = list(names)
+        self._facts = []
+        self._kept_at = 0.0
+
     def rest_s(self) -> float:
         """How long to wait, when nothing was there, before looking again."""
         rest = min(self.look_s, SLICE_S)

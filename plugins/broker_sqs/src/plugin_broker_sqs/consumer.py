@@ -74,6 +74,13 @@ class SqsConsumer(Consumer):
             self._waker.wake()  # there may be room now
         return results
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.Consumer.change`. A poll that is under way may still bring something."""
+        del deadline
+        self._check_open()
+        self._queues = list(dict.fromkeys(queues))
+        self._busy = True
+
     def wake(self) -> None:
         """See :meth:`kernel.contracts.Consumer.wake`."""
         self._woken = True

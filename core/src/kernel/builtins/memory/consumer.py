@@ -84,6 +84,21 @@ class MemoryConsumer(Consumer):
         self._woken = True
         self._waker.wake()
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.broker.Consumer.change`."""
+        names = list(dict.fromkeys(queues))
+        with self._store.lock:
+            if self.closed:
+                raise _closed()
+            for queue in [self._store.queue(name) for name in names if name not in self._queues]:
+                queue.consumers += 1
+            left = [queue for queue in self._known() if queue.spec.name not in names]
+            for queue in left:
+                queue.consumers -= 1
+                queue.used_at = self._clock()
+            self._queues = names
+            self._store.delete([queue.spec.name for queue in left if queue.spec.auto_delete and not queue.consumers])
+
     def close(self, release: bool, deadline: Deadline) -> None:
         """Stop; with ``release`` what is unsettled can be received again at once."""
         with self._store.lock:

@@ -107,6 +107,14 @@ class SqliteConsumer(Consumer):
         self._woken = True
         self._waker.wake()
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.broker.Consumer.change`."""
+        if self.closed:
+            raise _closed()
+        self._queues = list(dict.fromkeys(queues))
+        self._view = NO_VIEW  # what was prepared for the queues before is prepared anew
+        self._hot, self._upkeep_at = True, 0.0
+
     def nudge(self) -> None:
         """Look again: something was published by this process."""
         self._waker.wake()

@@ -76,6 +76,11 @@ class SimpleConsumer(Consumer):
         self.look()
         return results
 
+    def change(self, queues: Sequence[str], deadline: Deadline) -> None:
+        """See :meth:`kernel.contracts.Consumer.change`."""
+        self._check_open()
+        self._queues = list(dict.fromkeys(queues))
+
     def wake(self) -> None:
         """See :meth:`kernel.contracts.Consumer.wake`."""
         self._woken = True
