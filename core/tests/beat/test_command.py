@@ -172,6 +172,7 @@ def test_beat_in_a_worker(programs: Programs) -> None:
         (["-S", "no.such:Thing"], 78, "no.such"),
         (["-S", "shop:Nothing"], 78, "Nothing"),
         (["-S", "Nothing"], 78, "names no class"),
+        (["-S", "collections:OrderedDict"], 78, "is no kernel.beat.Scheduler"),
         (["-s", "no/such/folder/x"], 78, "no/such/folder/x"),
         (["--max-interval", "soon"], 64, "soon"),
         (["--max-interval", "-1"], 78, "beat_max_loop_interval"),

@@ -1,12 +1,14 @@
 """Schedulers of other people, in the shapes that are around: entries in a database, and entries in a shared store."""
 
+import pickle
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kernel.beat import DEFAULT_MAX_INTERVAL, ScheduleEntry, Scheduler, Service
+from kernel.app.worker import _changed
+from kernel.beat import DEFAULT_MAX_INTERVAL, BeatLazyFunc, EmbeddedService, ScheduleEntry, Scheduler, Service
 from kernel.schedules import crontab, schedstate, schedule
 from kernel.signals import beat_init
 
@@ -256,3 +258,29 @@ def test_what_ran_long_ago_is_due_at_once(make_app):
     app = make_app()
     entry = ScheduleEntry(name="a", task="t", schedule=60, last_run_at=datetime.now(UTC) - timedelta(days=3), app=app)
     assert entry.is_due() == (True, 60)
+
+
+def test_an_error_in_a_worker_ends_beat_and_never_the_worker(make_app, caplog, monkeypatch):
+    """Such as a receiver of a signal that ends the thread."""
+    app = make_app()
+    beat = EmbeddedService(app)
+
+    def wrong(*args):
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(beat.service, "_turn", wrong)
+    beat.start()
+    beat.join(30)
+    assert "the worker goes on without it" in caplog.text
+    beat.stop()
+    EmbeddedService(app).stop()
+    again = EmbeddedService(app)
+    again.start()
+    again.stop()
+    assert not again.is_alive(), "the file was free again"
+
+
+def test_functions_in_a_schedule_need_not_travel_to_spawned_children(make_app):
+    lazy = BeatLazyFunc(lambda: 3)
+    app = make_app(beat_schedule={"a": {"task": "t", "schedule": 3, "args": (lazy,)}}, worker_pool_start_method="spawn")
+    assert pickle.loads(pickle.dumps(_changed(app.config)))["worker_pool_start_method"] == "spawn"

@@ -48,6 +48,7 @@ def test_the_schedule_of_a_file(make_app, tmp_path):
         ({"task": "a", "schedule": "61 * * * *"}, "0 to 59"),
         ({"task": "a", "schedule": {"evry": 3}}, "Did you mean 'every'"),
         ({"task": "a", "schedule": object()}, "a schedule is"),
+        ({"task": "a", "schedule": 0}, "an interval of nothing"),
         ({"task": "a", "schedule": 3, "args": 5}, "a list as its 'args'"),
         ({"task": "a", "schedule": 3, "kwargs": [1]}, "a mapping as its 'kwargs'"),
         ({"task": "a", "schedule": 3, "options": "x"}, "a mapping as its 'options'"),

@@ -4,9 +4,11 @@ import logging
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from kernel.app.beat import scheduler as scheduler_module
 from kernel.beat import BeatLazyFunc, PersistentScheduler, ScheduleEntry, Scheduler, SchedulingError, event_t
 from kernel.errors import Code, ImproperlyConfigured, OperationalError
 from kernel.runtime.beat_file import BeatFile
@@ -227,7 +229,8 @@ def test_entries(make_app, clock):
     assert repr(entry) == "<ScheduleEntry: a proj.add(1, 2) <freq: 30.00 seconds>>"
     assert entry == next(entry)
     assert entry != ScheduleEntry(name="a", app=app, **entry_of(clock, every=31))
-    assert (entry < next(entry)) or (next(entry) < entry)
+    following = next(entry)
+    assert (entry < following) != (following < entry)
     other = ScheduleEntry(name="a", app=app, **entry_of(clock, every=31))
     other.update(entry)
     assert other == entry
@@ -374,6 +377,35 @@ class TestFile:
         scheduler.close()
 
 
+def test_a_clock_that_is_put_back_while_it_runs(kind, make_app, clock, inbox, caplog, made, monkeypatch):
+    def wall():
+        return clock.moment.timestamp()
+
+    monkeypatch.setattr(scheduler_module, "time", SimpleNamespace(time=wall, monotonic=float))
+    app = make_app(beat_schedule={"a": entry_of(clock)})
+    scheduler, seen = made(kind(app)), inbox(app)
+    ticks(scheduler)
+    clock.forward(seconds=-30)
+    assert ticks(scheduler) > 30, "as when a clock is kept right"
+    clock.forward(hours=-5)
+    assert ticks(scheduler) == 30
+    assert "put back" in caplog.text
+    clock.forward(seconds=30)
+    ticks(scheduler)
+    assert len(seen.take()) == 1
+
+
+def test_the_next_look_does_not_wait_for_how_long_sending_took(make_app, clock, made):
+    class Slow(Scheduler):
+        def apply_async(self, *args, **kwargs):
+            clock.forward(seconds=20)
+            return super().apply_async(*args, **kwargs)
+
+    scheduler = made(Slow(make_app(beat_schedule={"a": entry_of(clock, schedule=crontab(nowfun=clock))})))
+    clock.forward(seconds=60)
+    assert ticks(scheduler) == 40
+
+
 def test_how_often_it_is_written(make_app, clock):
     class Counted(Scheduler):
         synced = 0
@@ -394,9 +426,32 @@ def test_how_often_it_is_written(make_app, clock):
             ticks(scheduler)
         assert scheduler.synced == wanted, settings
         assert scheduler.should_sync() is False
-    persistent = PersistentScheduler(make_app(), lazy=True)
-    assert persistent.sync_every_tasks == 1
-    assert PersistentScheduler(make_app(beat_sync_every=0), lazy=True).sync_every_tasks == 0
+
+
+@pytest.mark.parametrize(("every", "writes"), [(None, 1), (2, 2), (0, 0)])
+def test_how_often_the_file_is_written(make_app, clock, made, monkeypatch, every, writes):
+    """By default once before every sleep, however much was sent; else by number, or by time only."""
+    config = {f"e{n}": entry_of(clock) for n in range(5)}
+    scheduler = made(PersistentScheduler(make_app(beat_schedule=config, beat_sync_every=every)))
+    ticks(scheduler)
+    scheduler.keep()
+    written = []
+    monkeypatch.setattr(scheduler._file, "write", lambda *args: written.append(args))
+    clock.forward(seconds=30)
+    ticks(scheduler)
+    assert len(written) == writes
+    monkeypatch.undo()
+
+
+def test_what_was_sent_is_written_after_a_second_although_more_is_due(make_app, clock, made, monkeypatch):
+    monkeypatch.setattr("kernel.app.beat.persistent._UNWRITTEN_S", 0.0)
+    config = {f"e{n}": entry_of(clock) for n in range(3)}
+    scheduler = made(PersistentScheduler(make_app(beat_schedule=config)))
+    ticks(scheduler)
+    clock.forward(seconds=30)
+    for count in (1, 2, 3):
+        scheduler.tick()
+        assert sum(ran.total_run_count for ran in scheduler._file.read().values()) == count
 
 
 def test_results_that_do_not_expire_by_themselves_are_removed_at_four(make_app, clock, monkeypatch):

@@ -1,6 +1,7 @@
 """What may stand in ``beat_schedule``: checked when the setting is read, not when beat starts."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from kernel.app.schedules.convert import maybe_schedule
@@ -40,7 +41,9 @@ def _schedule_problem(entry: Mapping[str, Any]) -> str:
     if entry.get("schedule") is None:
         return "must have a 'schedule'"
     try:
-        maybe_schedule(entry["schedule"], bool(entry.get("relative", False)))
+        found = maybe_schedule(entry["schedule"], bool(entry.get("relative", False)))
+        if getattr(found, "run_every", None) == timedelta():
+            return "has an interval of nothing: it would be sent without a pause"
     except (ParseException, ValueError, TypeError, ImproperlyConfigured) as error:
         return f"has a schedule that cannot be: {error}"
     return ""

@@ -171,7 +171,7 @@ class Config:
         0.0, "longest sleep of beat; 0 is the scheduler's own, 300 for the built-in one"
     )
     beat_sync_every: int | None = _setting(
-        None, "tasks sent between two writes of that file; 0 is by time only, None is the scheduler's own: at once"
+        None, "tasks sent between two writes of that file; 0 is every three minutes only, None is before every sleep"
     )
     beat_cron_starting_deadline: float | None = _setting(
         None, "how late a run of a crontab that was missed may be made up; None is any time"

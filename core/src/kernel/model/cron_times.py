@@ -80,7 +80,7 @@ class CronTimes:
         for wall in self._walls(local - again):
             instants = _instants(wall, zone)
             ahead += [instant for instant in instants if instant > start]
-            if ahead and len(instants) == 1 and wall > local.replace(tzinfo=None):
+            if ahead and len(instants) == 1:
                 break
         return min(ahead, default=None)
 

@@ -10,6 +10,8 @@ from kernel.runtime.beat_file import BeatFile, Ran
 
 logger = logging.getLogger("kernel.beat")
 
+_UNWRITTEN_S = 1.0
+"""Seconds that what was sent may be known in memory alone, while more and more is due."""
 _AHEAD = timedelta(seconds=60)
 """A last run further in the future than this is the word of a clock that was wrong."""
 
@@ -17,8 +19,8 @@ _AHEAD = timedelta(seconds=60)
 class PersistentScheduler(Scheduler):
     """Keeps the times of last runs in a file (``beat_schedule_filename``); what runs when is read from configuration.
 
-    What was sent is written at once, unless ``beat_sync_every`` says otherwise, so that a kill repeats at most what was
-    sent and not yet written.
+    What was sent is written as soon as nothing else is due, and after a second at the latest, unless
+    ``beat_sync_every`` says otherwise: a kill repeats at most what was sent and not yet written.
 
     Args:
         args: as :class:`Scheduler`.
@@ -28,13 +30,12 @@ class PersistentScheduler(Scheduler):
         ImproperlyConfigured: when another beat has the file open.
     """
 
-    sync_every_tasks = 1
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.schedule_filename: str | None = kwargs.get("schedule_filename")
         self._file: BeatFile | None = None
         self._written: dict[str, Ran] = {}
         super().__init__(*args, **kwargs)
+        self._at_once = self.sync_every_tasks is None
 
     def setup_schedule(self) -> None:
         """Open the file, and tell the entries of the configuration when they ran last."""
@@ -55,6 +56,13 @@ class PersistentScheduler(Scheduler):
                 self._remember(self.schedule[name], ran)
         self.sync()
         logger.debug("Current schedule:\n%s", "\n".join(repr(entry) for entry in self.schedule.values()))
+
+    def tick(self) -> float:
+        """As every scheduler's; what was sent is written before a sleep."""
+        seconds = super().tick()
+        if self._at_once and self._tasks_since_sync and (seconds > 0 or self._unwritten_s() > _UNWRITTEN_S):
+            self.keep()
+        return seconds
 
     def sync(self) -> None:
         """Write what changed since the last time."""
@@ -84,6 +92,9 @@ class PersistentScheduler(Scheduler):
     def _path(self) -> str:
         config = self.app.conf
         return self.schedule_filename or config.beat_schedule_filename or f"{config.namespace}beat-schedule"
+
+    def _unwritten_s(self) -> float:
+        return time.monotonic() - (self._last_sync or 0.0)
 
     def _forget_another_time(self, file: BeatFile) -> None:
         """Times of last runs mean something else when the clock that counts is another one."""

@@ -18,6 +18,8 @@ from kernel.model.interval import in_words
 logger = logging.getLogger("kernel.beat")
 
 DEFAULT_MAX_INTERVAL = 300.0
+_PUT_BACK_S = 60.0
+"""Smaller steps back are how clocks are kept right."""
 
 
 class Scheduler(Entries):
@@ -58,6 +60,7 @@ class Scheduler(Entries):
         self._last_sync: float | None = None
         self._tasks_since_sync = 0
         self._tries: dict[str, int] = {}
+        self._latest = 0.0
         self._producer: Any = None
         if not lazy:
             self.setup_schedule()
@@ -70,6 +73,8 @@ class Scheduler(Entries):
         Returns:
             Seconds to sleep until the next call; 0 when another entry may be due.
         """
+        if self._clock_was_put_back():
+            self._forget_the_future()
         if self._heap is None or not self.schedules_equal(self.old_schedulers, self.schedule):
             self.old_schedulers = copy.copy(self.schedule)
             self.populate_heap()
@@ -82,23 +87,23 @@ class Scheduler(Entries):
             return sleep_s(heap[0][0], now, self.max_interval)
         heapq.heappop(heap)
         is_due, asked = self._look(entry)
-        again_s = self.adjust(seconds_of(asked, self.max_interval))
+        look_at = now + self.adjust(seconds_of(asked, self.max_interval))  # from now on, however long sending takes
         if is_due:
-            entry, again_s = self._send(entry, again_s)
-        heapq.heappush(heap, event_t(self._when(entry, again_s), PRIORITY, entry))
+            entry, look_at = self._send(entry, look_at)
+        heapq.heappush(heap, event_t(look_at, PRIORITY, entry))
         return sleep_s(heap[0][0], self._when(entry, 0), self.max_interval)
 
-    def _send(self, entry: Any, again_s: float) -> tuple[Any, float]:
-        """The entry as it stands after a try, and the seconds until it is looked at again."""
+    def _send(self, entry: Any, look_at: float) -> tuple[Any, float]:
+        """The entry as it stands after a try, and when it is looked at again."""
         if self.apply_entry(entry, producer=self.producer) is False:
             tries = self._tries[entry.name] = self._tries.get(entry.name, 0) + 1
-            return entry, pause_s(tries)
+            return entry, self._when(entry, pause_s(tries))
         self._tries.pop(entry.name, None)
         try:
-            return self._mark(entry), again_s
+            return self._mark(entry), look_at
         except Exception:
             logger.exception("Entry %s was sent and could not be marked as sent", entry.name)
-            return entry, again_s
+            return entry, look_at
 
     def populate_heap(self) -> None:
         """Look at every entry."""
@@ -119,6 +124,20 @@ class Scheduler(Entries):
             )
             return False, self.max_interval
         return bool(is_due), asked
+
+    def _clock_was_put_back(self) -> bool:
+        now, before = time.time(), self._latest
+        self._latest = now
+        return now < before - _PUT_BACK_S
+
+    def _forget_the_future(self) -> None:
+        """What ran at times that are to come again would otherwise wait until they have come."""
+        logger.warning("The clock was put back: entries that ran later than now begin anew")
+        self._heap = None
+        for entry in self.schedule.values():
+            now = entry.default_now()
+            if entry.last_run_at is not None and entry.last_run_at > now:
+                entry.last_run_at = now
 
     def is_due(self, entry: Any) -> Any:
         """Whether an entry is due, and the seconds until it is to be asked again."""

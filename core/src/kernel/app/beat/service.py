@@ -4,16 +4,16 @@ import logging
 import os
 import threading
 import time
+from importlib import import_module
 from typing import Any
 
-from kernel.app.beat.scheduler import DEFAULT_MAX_INTERVAL
+from kernel.app.beat.scheduler import DEFAULT_MAX_INTERVAL, Scheduler
 from kernel.app.imports import import_task_modules
 from kernel.app.named_class import named_class
 from kernel.app.node_name import node_name
 from kernel.contracts.waker import Waker
+from kernel.errors import ImproperlyConfigured
 from kernel.model.interval import in_words
-from kernel.runtime.beat_remote import BeatRemote
-from kernel.runtime.boot import build_services
 from kernel.runtime.signal_table import beat_embedded_init, beat_init
 
 logger = logging.getLogger("kernel.beat")
@@ -101,6 +101,11 @@ class Service:
     def get_scheduler(self, lazy: bool = False) -> Any:
         """A scheduler; ``lazy`` only to look at it."""
         made = named_class(self.scheduler_cls, "beat_scheduler")
+        if isinstance(made, type) and not issubclass(made, Scheduler):
+            raise ImproperlyConfigured(
+                f"beat_scheduler {made.__module__}:{made.__qualname__} is no kernel.beat.Scheduler.",
+                cure="Derive it from that class; plugin-compat-celery does so for those written for Celery.",
+            )
         return made(app=self.app, schedule_filename=self.schedule_filename, max_interval=self.max_interval, lazy=lazy)
 
     def start(self, embedded_process: bool = False) -> None:
@@ -143,14 +148,15 @@ class Service:
         if wait:
             self._is_stopped.wait()
 
-    def _remote(self, scheduler: Any) -> BeatRemote:
+    def _remote(self, scheduler: Any) -> Any:
         """What answers for this beat, over a connection of its own."""
-        services = build_services(self.app.config, self.hostname)
+        boot = import_module("kernel.runtime.boot")  # modules of tasks import BeatLazyFunc: they need no plugin loader
+        services = boot.build_services(self.app.config, self.hostname)
         services.clock = self.app.clock
         most: float | None = self.app.conf.beat_remote_control_max_tick_age
         longest = 2 * (scheduler.max_interval or DEFAULT_MAX_INTERVAL)
         began = time.monotonic()
-        return BeatRemote(
+        return import_module("kernel.runtime.beat_remote").BeatRemote(
             services,
             self.hostname,
             lambda: time.monotonic() - (self.last_tick or began),
