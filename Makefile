@@ -9,6 +9,7 @@ PACKAGES := core $(patsubst %/,%,$(wildcard plugins/*/)) conformance
 SOURCES := $(wildcard $(addsuffix /src,$(PACKAGES)) examples/plugin_*/src)
 READY := .venv/.ready
 JOBS ?= 3# test files at once: most of them wait for servers more than they compute
+TIMED_JOBS ?= 2# the same for tests that measure time
 
 .PHONY: help coverage demo test check conformance bench wheels docs
 
@@ -16,7 +17,7 @@ demo: $(READY) ## count every text file below DIR with two workers, one of which
 	@$(BIN)/python examples/textstats/run.py $${DIR:+"$$DIR"}
 
 test: $(READY) ## run every test
-	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(PYTEST_ARGS)
+	@JOBS=$(JOBS) TIMED_JOBS=$(TIMED_JOBS) .ci/test $(PYTEST_ARGS)
 
 check: $(READY) ## lint, format, types, import contracts, cleanliness of the tree
 	@$(BIN)/ruff check

@@ -17,7 +17,7 @@ from kernel.testing import start_worker
 
 from .conftest import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 APP = """
 import os, signal

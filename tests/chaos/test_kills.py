@@ -11,7 +11,7 @@ from kernel.exceptions import TimeLimitExceeded, WorkerLostError
 
 from .conftest import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 
 def children(pid: int) -> list[int]:

@@ -9,6 +9,8 @@ from kernel.app.worker import Worker
 from kernel.errors import OperationalError
 from kernel.testing.worker import start_worker
 
+pytestmark = pytest.mark.timed
+
 WAIT_S = 60.0
 RESUME_S = 5.0
 TASKS = 120

@@ -14,6 +14,8 @@ from kernel.testing.worker import start_worker
 from kernel_conformance.proxy import ChaosProxy
 from kernel_conformance.servers.rabbitmq import RabbitMQ
 
+pytestmark = pytest.mark.timed
+
 WAIT_S = 60.0
 
 

@@ -11,7 +11,7 @@ from kernel_conformance.servers.redis import RedisServer
 
 from .conftest import Site, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 FOUND_S = 10.0
 """A server that is back is found within 5 s; the rest is for a slow machine."""

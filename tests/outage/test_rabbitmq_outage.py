@@ -11,7 +11,7 @@ from kernel_conformance.servers.rabbitmq import RabbitMQ
 
 from .conftest import Site, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 OUTAGE_S = 30.0
 RESUME_S = 5.0

@@ -12,7 +12,7 @@ from kernel_conformance.servers.redis import RedisServer
 from .conftest import Site, until
 from .test_rabbitmq_outage import RESUME_S, SLACK_S, assert_answered, assert_workers_live
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 OUTAGE_S = 8.0
 LEASE_S = "4"

@@ -22,6 +22,8 @@ from kernel_conformance.stalls import Stalls
 
 from .conftest import SERVED, started
 
+pytestmark = pytest.mark.timed
+
 WAIT_S = 120
 AWAY_S = 20.0
 MANY, FEW = 1000, 100

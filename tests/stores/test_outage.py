@@ -20,6 +20,8 @@ from kernel_conformance.stalls import Stalls
 
 from .conftest import Store
 
+pytestmark = pytest.mark.timed
+
 COUNT, THREADS, TIMEOUT_S = 10_000, 25, 2.0
 DIFFERENT = {"mongo": 400}
 """Of how many results, where it is not one for each wait: nx-27017, which is not MongoDB, looks through all of them for

@@ -11,6 +11,8 @@ from kernel_conformance.proxy import ChaosProxy
 from kernel_conformance.servers.memcached import MemcachedServer
 from plugin_backend_memcached.backend import MemcachedBackend
 
+pytestmark = pytest.mark.timed
+
 IDS = [f"id-{number}" for number in range(200)]
 LATE_S = 3.0
 

@@ -9,6 +9,8 @@ from kernel.contracts import Deadline, Record, StoreMode
 from kernel.errors import Code, DriverError
 from kernel_conformance.proxy import ChaosProxy
 
+pytestmark = pytest.mark.timed
+
 IDS = [f"id-{number}" for number in range(100)]
 LATE_S = 3.0
 

@@ -12,6 +12,8 @@ from kernel.errors import Code, DriverError
 from kernel_conformance.proxy import ChaosProxy, Trouble
 from kernel_conformance.servers.redis import RedisServer
 
+pytestmark = pytest.mark.timed
+
 
 def soon(seconds=10.0):
     return Deadline.after(seconds)

@@ -15,6 +15,8 @@ from plugin_broker_amqp.address import addresses
 from plugin_broker_amqp.options import Options
 from plugin_broker_amqp.stream import discard
 
+pytestmark = pytest.mark.timed
+
 SLACK_S = 2.5
 """A second of the contract, and a busy machine."""
 

@@ -12,6 +12,8 @@ from kernel.model.topology import Binding, Exchange, QueueSpec
 from kernel_conformance.proxy import ChaosProxy, Trouble
 from plugin_broker_redis.broker import RedisBroker
 
+pytestmark = pytest.mark.timed
+
 
 def soon(seconds=10.0):
     return Deadline.after(seconds)

@@ -19,6 +19,8 @@ from kernel_conformance.servers.moto import MotoServer
 from plugin_broker_sqs.envelope import UNREADABLE
 from plugin_broker_sqs.plugin import plugin
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def proxy(moto):
