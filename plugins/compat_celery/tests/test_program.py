@@ -136,3 +136,19 @@ def test_an_application_adds_options_to_commands(run: Run, project: Path) -> Non
     assert done.stdout.startswith("told [('template', 'default')] proj\n"), done.stderr
     assert "Its template." in run("-A", "proj", "status", "--help").stdout
     assert run("-A", "proj", "purge", "-f", "--loud").returncode == 64
+
+
+def test_several_nodes_are_started_and_stopped(run: Run, project: Path) -> None:
+    files = ["--pidfile=%n.pid", "--logfile=%n.log"]
+    options = ["-A", "proj", "-l", "INFO", "-Ofair", "-P", "solo", *files]
+    started = run("multi", "start", "w1", *options)
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert "w1@" in started.stdout
+        assert "ready." in (project / "w1.log").read_text()
+        arguments = Path(f"/proc/{(project / 'w1.pid').read_text().strip()}/cmdline").read_bytes().split(b"\0")
+        assert b"plugin_compat_celery" in arguments
+    finally:
+        stopped = run("multi", "stopwait", "w1", *options)
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert not (project / "w1.pid").exists()

@@ -69,6 +69,7 @@ _SHELL: Final[Mapping[str, Rule]] = {
 
 COMMANDS: Final[Mapping[str, Mapping[str, Rule]]] = {
     "worker": _WORKER,
+    "multi": _WORKER,
     "shell": _SHELL,
 }
 """Options by command; those that are not named are the same."""
