@@ -1,9 +1,6 @@
 """``celery.states`` (features.md 1.4)."""
 
 from kernel.model.states import (
-    ALL_STATES as ALL_STATES,
-)
-from kernel.model.states import (
     EXCEPTION_STATES,
     FAILURE,
     IGNORED,
@@ -21,6 +18,9 @@ from kernel.model.states import (
 )
 from kernel.model.states import REJECTED as REJECTED
 from plugin_compat_celery.adapter.absent import missing
+
+ALL_STATES = frozenset({PENDING, RECEIVED, STARTED, SUCCESS, FAILURE, RETRY, REVOKED})
+"""Every state of a task; a message that is refused is no state of its task there."""
 
 __getattr__ = missing(__name__)
 

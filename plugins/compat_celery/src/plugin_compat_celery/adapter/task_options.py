@@ -15,6 +15,21 @@ _REFUSED: Mapping[str, str] = {
 }
 
 
+def with_attributes(options: Mapping[str, Any], base: type) -> dict[str, Any]:
+    """The same where every option is an attribute of the base class: others are put on a class derived from it.
+
+    Args:
+        options: as the kernel takes them.
+        base: the base class when they name none.
+    """
+    kind = options.get("base") or base
+    own = {name: value for name, value in options.items() if name != "base" and not hasattr(kind, name)}
+    if not own:
+        return dict(options)
+    rest = {name: value for name, value in options.items() if name not in own}
+    return {**rest, "base": type(kind.__name__, (kind,), {"__module__": kind.__module__, **own})}
+
+
 def translated(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as the kernel takes them.
 

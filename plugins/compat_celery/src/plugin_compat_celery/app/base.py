@@ -26,7 +26,7 @@ from plugin_compat_celery.adapter.discovery import Discovery
 from plugin_compat_celery.adapter.logging import Logging
 from plugin_compat_celery.adapter.program import main as run_program
 from plugin_compat_celery.adapter.result_set import ResultSet
-from plugin_compat_celery.adapter.task_options import translated
+from plugin_compat_celery.adapter.task_options import translated, with_attributes
 from plugin_compat_celery.adapter.worker import Worker
 from plugin_compat_celery.app.utils import bugreport
 from plugin_compat_celery.loaders import get_loader_cls
@@ -129,7 +129,7 @@ class Celery(Kernel):
         self.installed_fixups = [symbol_by_name(fixup)(self) for fixup in self.fixups]
 
     def _define(self, function: Any, options: Mapping[str, Any]) -> Any:
-        return super()._define(function, translated(options))
+        return super()._define(function, with_attributes(translated(options), self.Task))
 
     def config_from_object(
         self, obj: object, silent: bool = False, force: bool = False, namespace: str | None = None

@@ -15,6 +15,7 @@ from kernel.app.config_environment import process_environment
 from kernel.app.config_layers import Layer, given
 from kernel.app.setting_table import SETTINGS
 from kernel.app.settings import Defaults, Settings
+from kernel.contracts.manifest import ENTRY_POINT_GROUP
 from kernel.errors import ImproperlyConfigured, UnknownSetting
 from kernel.errors.near import did_you_mean
 from kernel.model.masking import masked
@@ -28,15 +29,20 @@ from plugin_compat_celery.adapter.configuration.translate import translate
 
 ORIGIN = "celery configuration"
 _OURS = (ORIGIN, "default", "constructor")
-_LIKE: Mapping[str, tuple[str, ...]] = {
-    "broker_read_url": ("broker_url",),
-    "broker_write_url": ("broker_url",),
-    "task_default_exchange": ("task_default_queue",),
-    "task_default_routing_key": ("task_default_queue",),
+_LIKE: Mapping[str, str] = {
+    "broker_read_url": "broker_url",
+    "broker_write_url": "broker_url",
+    "task_default_exchange": "task_default_queue",
+    "task_default_routing_key": "task_default_queue",
 }
-"""Settings that are the same as another one until they are given."""
-_HERE: Mapping[str, Any] = {"broker_url": LOCAL_BROKER, "worker_hijack_root_logger": True}
+"""Attributes that are the same as another one until they are given; as items they are None."""
+_HERE: Mapping[str, Any] = {
+    "broker_url": LOCAL_BROKER,
+    "worker_hijack_root_logger": True,
+}
 """Defaults of Celery that an application written for it relies on, and that are others in the kernel."""
+_FORMATS = frozenset({"compression.brotli", "compression.zstd", "serializer.msgpack", "serializer.yaml"})
+"""Formats that a call may name there as soon as they are installed, without a word in the configuration."""
 
 
 class UnsupportedSetting(UserWarning):
@@ -84,14 +90,16 @@ class CelerySettings(Settings):
             return self._watched(key, everything[key])
         if key in SETTINGS and (found := getattr(self.snapshot(), key)) is not None:
             return self._watched(key, dict(found) if isinstance(found, Mapping) else found)
-        for other in _LIKE.get(key, ()):
-            return self[other]
         if key in ALL:
             return self._watched(key, DEFAULTS.get(key))
         if key in SETTINGS:
             return None
         near = did_you_mean(name, ALL)
         raise UnknownKey(f"There is no setting {name}, and nobody gave it. {near}".rstrip())
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        return self[_LIKE[name]] if found is None and name in _LIKE else found
 
     def _watched(self, name: str, value: Any) -> Any:
         """The value as it may be handed out: a plain mapping that tells when it is changed in place."""
@@ -229,7 +237,7 @@ class CelerySettings(Settings):
             return {name: given(name, value, ORIGIN) for name, value in translation.settings.items()}
         layer = super()._read_source(kind)
         if kind == "defaults":
-            layer = {**{name: given(name, value, "default") for name, value in _HERE.items()}, **layer}
+            layer = {**{name: given(name, value, "default") for name, value in _defaults().items()}, **layer}
         return layer
 
     def _tell(self, translation: Translation) -> None:
@@ -238,6 +246,11 @@ class CelerySettings(Settings):
         self._told |= news
         for name in sorted(news):
             warnings.warn(f"{name} has no effect. {unsupported[name]}", UnsupportedSetting, stacklevel=2)
+
+
+def _defaults() -> dict[str, Any]:
+    installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {**_HERE, "plugins": tuple(f"{name}?" for name in sorted(_FORMATS & installed))}
 
 
 def _is_secret(name: str) -> bool:

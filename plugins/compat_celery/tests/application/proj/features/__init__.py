@@ -1,0 +1,1 @@
+"""What the application sees of Celery, one function per section of the feature table."""
