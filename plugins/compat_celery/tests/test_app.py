@@ -91,8 +91,9 @@ def test_tasks_are_made_with_options_that_only_celery_has() -> None:
 
     options = add.task_options
     assert (options.acks_on_failure, options.acks_on_timeout, options.reject_on_worker_lost) == (False, False, True)
-    with pytest.raises(ImproperlyConfigured, match="filter"):
-        app.task(filter=print)(lambda: None)
+    for refused in ({"filter": print}, {"pydantic": True}):
+        with pytest.raises(ImproperlyConfigured, match="has no counterpart"):
+            app.task(**refused)(lambda: None)
 
 
 def test_an_option_on_a_class_of_its_own_counts_too() -> None:

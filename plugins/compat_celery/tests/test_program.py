@@ -152,3 +152,12 @@ def test_several_nodes_are_started_and_stopped(run: Run, project: Path) -> None:
         stopped = run("multi", "stopwait", "w1", *options)
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert not (project / "w1.pid").exists()
+
+
+def test_the_prompt_knows_tasks_of_included_modules(project: Path, environment: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "plugin_compat_celery", "-q", "-A", "proj", "shell", "--python"]
+    typed = "print(add.name, multiply(2, 3), app.main)\n"
+    done = subprocess.run(
+        words, cwd=project, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "proj.tasks.add 6 proj" in done.stdout, done.stderr

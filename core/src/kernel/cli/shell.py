@@ -11,6 +11,7 @@ import click
 
 import kernel
 from kernel.app.builtin_tasks import BUILT_IN
+from kernel.app.imports import import_task_modules
 from kernel.cli.exits import CommandError, Exit
 from kernel.cli.invocation import Invocation
 
@@ -28,6 +29,7 @@ def shell_command(invocation: Invocation, kind: str | None) -> None:
     if kind == "ipython" and not ipython:
         raise CommandError(Exit.UNAVAILABLE, "IPython is not installed.", cure="pip install ipython, or use --python.")
     with invocation.opened() as app:
+        import_task_modules(app, app.config)
         names = {name: getattr(kernel, name) for name in kernel.__all__}
         tasks = {name.rpartition(".")[2]: task for name, task in app.tasks.items() if name not in BUILT_IN}
         space = {**names, **tasks, "app": app}

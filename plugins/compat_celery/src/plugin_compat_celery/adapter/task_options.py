@@ -12,6 +12,7 @@ _NEEDLESS = frozenset({"lazy", "shared", "abstract", "accept_magic_kwargs"})
 _REFUSED: Mapping[str, str] = {
     "filter": "wrap the function before it becomes a task",
     "Strategy": "write a Task.Request class for what happens when a message is received",
+    "pydantic": "validate in the body, model_validate(), and return model_dump()",
 }
 
 
@@ -38,7 +39,7 @@ def translated(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = {name: value for name, value in options.items() if name not in _NEEDLESS}
     for name, cure in _REFUSED.items():
-        if given.pop(name, None) is not None:
+        if given.pop(name, None):
             raise ImproperlyConfigured(f"The task option {name!r} has no counterpart in kernel.", cure=f"{cure}.")
     if given.pop("retry_on_worker_lost", None):  # the kernel counts deliveries, so that this cannot go on for ever
         given.setdefault("reject_on_worker_lost", True)
