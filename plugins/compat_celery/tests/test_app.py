@@ -142,25 +142,25 @@ def test_tasks_are_discovered_when_a_worker_imports_its_modules(
         ("__init__", ""),
         ("tasks", "from plugin_compat_celery import shared_task\n@shared_task\ndef found(): ...\n"),
     ):
-        path = tmp_path / "discovered" / f"{name}.py"
+        path = tmp_path / "found_late" / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     app = made()
-    app.autodiscover_tasks(["discovered"])
-    assert "discovered.tasks" not in sys.modules
+    app.autodiscover_tasks(["found_late"])
+    assert "found_late.tasks" not in sys.modules
     with start_worker(app):
-        assert "discovered.tasks.found" in app.tasks
+        assert "found_late.tasks.found" in app.tasks
 
 
 def test_an_error_in_a_discovered_module_keeps_the_worker_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "undiscovered").mkdir()
-    (tmp_path / "undiscovered/__init__.py").touch()
-    (tmp_path / "undiscovered/tasks.py").write_text("raise ZeroDivisionError('in tasks')")
+    (tmp_path / "found_broken").mkdir()
+    (tmp_path / "found_broken/__init__.py").touch()
+    (tmp_path / "found_broken/tasks.py").write_text("raise ZeroDivisionError('in tasks')")
     app = made()
-    app.autodiscover_tasks(lambda: ["undiscovered"])
+    app.autodiscover_tasks(lambda: ["found_broken"])
     with pytest.raises(ZeroDivisionError, match="in tasks"):
         app.Worker(pool="solo")
 
