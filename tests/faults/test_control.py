@@ -1,4 +1,4 @@
-"""Remote control in trouble: the broker away, a node of the same name, a worker that is killed, an asker that is gone."""
+"""Remote control in trouble: the broker away, two nodes of one name, a worker killed, an asker that is gone."""
 
 import os
 import signal

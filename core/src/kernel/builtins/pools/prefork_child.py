@@ -89,7 +89,7 @@ class Child:
     def read(self, wait: bool) -> None:
         """Take what the node sent."""
         with self._reading:
-            if wait and self._inbox:
+            if wait and (self._inbox or self._stopped):
                 return  # the watch was here first
             for frame in self.link.read(wait):
                 self._obey(frame, keep=1 if wait else 0)
