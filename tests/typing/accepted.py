@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 from kernel import AsyncResult, Kernel, Queue, Signature, Task, chain, group, shared_task
+from plugin_compat_celery import Celery
 
 app = Kernel("proj", broker="memory://", task_routes={"proj.add": {"queue": "hipri"}}, task_queues=[Queue("hipri")])
 
@@ -80,3 +81,13 @@ group(add.s(i, i) for i in range(3)).apply_async()
 chain(add.s(1, 2) | add.s(3))()
 add.s(1).set(queue="q").link(add.s(2))
 app.conf.result_expires = timedelta(hours=1)
+
+migrated = Celery("proj", broker="memory://", include=["proj.tasks"])
+
+
+@migrated.task(bind=True)
+def multiply(self: Task[..., Any], x: int, y: int) -> int:
+    return x * y
+
+
+assert_type(multiply.delay(2, 3), AsyncResult[int])

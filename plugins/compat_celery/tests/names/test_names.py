@@ -110,6 +110,29 @@ def run_import(statement: str) -> None:
         raise ImportError(last)
 
 
+SAME = """
+import importlib, sys
+import plugin_compat_celery.adapter.installed
+for name in sys.argv[1:]:
+    theirs, ours = importlib.import_module(name), importlib.import_module("plugin_compat_" + name)
+    assert theirs is ours, name
+    assert ours.__spec__.name == ours.__name__, name
+    parent, _, last = name.rpartition(".")
+    assert not parent or getattr(sys.modules[parent], last, ours) is ours or last == "celery", name
+from celery import Celery, Task
+from celery.app.base import Celery as Same
+from plugin_compat_celery import Celery as Ours
+assert Celery is Same is Ours
+print("the same")
+"""
+
+
+def test_every_module_is_one_object_under_both_names() -> None:
+    there = [name for name in TABLE if name not in MODULES and not name.startswith("celery.contrib.pytest")]
+    done = subprocess.run([sys.executable, "-c", SAME, *there], capture_output=True, text=True, check=False)
+    assert done.stdout == "the same\n", done.stderr
+
+
 def test_classes_are_the_kernels() -> None:
     assert Task.__module__ == "kernel.app.task"
     assert Signature.__module__ == "kernel.app.signature"
