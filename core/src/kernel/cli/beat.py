@@ -65,6 +65,7 @@ def _run(invocation: Invocation, options: Mapping[str, Any], daemon: Daemon) -> 
         set_up(LogSettings(app.config, level, daemon.log_path(_NAME), invocation.color))
         with StopSignals(service.stop):
             service.prepare()
+            app.client.services.reads_results = False  # or results by rpc:// would pile up in a queue nobody reads
             with daemon.running(_NAME):
                 if not invocation.quiet:
                     click.echo(_banner(service, color=invocation.color is not False and sys.stdout.isatty()))
