@@ -21,7 +21,7 @@ from plugin_broker_redis.ear import Ear
 from plugin_broker_redis.ending import Ending
 from plugin_broker_redis.held import Held
 from plugin_broker_redis.queues import Queues
-from plugin_broker_redis.reserving import Reserver, Taken
+from plugin_broker_redis.reserving import LEASES_S, Reserver, Taken
 from plugin_common_redis import Wire
 
 Lend = Callable[[str, Deadline], AbstractContextManager[Wire]]
@@ -238,25 +238,28 @@ class RedisConsumer(Consumer):
 
     def _wait(self, end: float) -> None:
         """Wait until something may be there."""
-        left = end - time.monotonic()
-        rest = min(left, self._held.rest_s() if self._held.full else self._reserver.rest_s())
+        rest = self._held.rest_s() if self._held.full else self._reserver.rest_s()
+        until = min(end, time.monotonic() + rest)
+        while not self._listen(until):
+            until = min(until, time.monotonic() + LEASES_S)
+
+    def _listen(self, until: float) -> bool:
+        """Wait for the next that is told, or the moment; whether it is worth a look now."""
         wires = {} if self._held.full else self._wires()
         for listen in [listen for wire, listen in wires.values() if wire.buffered()]:
-            listen()
-            return
+            return listen()
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
         for descriptor in wires:
             poll.register(descriptor, select.POLLIN)
-        ready = poll.poll(max(0.0, rest) * 1000)
-        for descriptor, _ in ready:
-            if descriptor in wires:
-                wires[descriptor][1]()
+        ready = poll.poll(max(0.0, until - time.monotonic()) * 1000)
+        told = [wires[descriptor][1]() for descriptor, _ in ready if descriptor in wires]
         self._silence()
+        return len(told) < len(ready) or not told or any(told)
 
-    def _wires(self) -> dict[int, tuple[Wire, Callable[[], None]]]:
-        """Descriptor → connection, and what reads from it."""
-        found: dict[int, tuple[Wire, Callable[[], None]]] = {}
+    def _wires(self) -> dict[int, tuple[Wire, Callable[[], bool]]]:
+        """Descriptor → connection, and what reads from it and says whether it is worth a look."""
+        found: dict[int, tuple[Wire, Callable[[], bool]]] = {}
         if self._reserver.wire is not None:
             found[self._reserver.wire.fileno()] = self._reserver.wire, self._reserver.heard
         for ear in self._ears:
@@ -264,12 +267,13 @@ class RedisConsumer(Consumer):
                 found[ear.wire.fileno()] = ear.wire, partial(self._hear, ear)
         return found
 
-    def _hear(self, ear: Ear) -> None:
+    def _hear(self, ear: Ear) -> bool:
         try:
             ear.listen(Deadline.after(self._desk.patience_s))
         except Exception:
             ear.drop()  # the next look connects again
             raise
+        return True
 
     def _ring(self) -> None:
         with contextlib.suppress(OSError):  # full: it will wake anyway; closed: nobody waits

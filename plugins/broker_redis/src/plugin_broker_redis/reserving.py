@@ -26,6 +26,9 @@ RESTORE_S: Final = 0.5
 UPKEEP_S: Final = 5.0
 SLICE_S: Final = 1.0
 """Longest uninterrupted wait: leases may have been changed meanwhile, which nobody tells."""
+LEASES_S: Final = 0.02
+"""Pause before leases are looked at that somebody changed: all who settle or take change them, which mostly means
+nothing to us, and what is put aside for a time tells of itself by nothing else."""
 _FIRST_PAUSE_S: Final = 0.001
 _LONGEST_PAUSE_S: Final = 0.05
 """Pauses between looks at a server that does not tell of changes."""
@@ -114,11 +117,14 @@ class Reserver:
             self._pause = min(self._pause * 1.5, _LONGEST_PAUSE_S)
         return rest
 
-    def heard(self) -> None:
-        """Read what the server told while we waited."""
+    def heard(self) -> bool:
+        """Read what the server told while we waited: whether it is worth a look now, and not only leases changed."""
         assert self.wire is not None, "somebody waited for it"
         self.wire.read_push(self._deadline())
+        changed = [key for told in self.wire.pushes for key in (told[1] or (b"all of them",))]
         self.wire.pushes.clear()
+        leases = {self._desk.names.index.encode(), self._desk.names.unacked.encode()}
+        return not leases.issuperset(changed)
 
     def drop(self) -> None:
         """Give up the connection."""
