@@ -40,6 +40,12 @@ def folder(tmp_path, monkeypatch):
     [
         (["-c", "many"], 64, "'many'"),
         (["-c", "0"], 64, "'0'"),
+        (["--autoscale", "many"], 64, "'many'"),
+        (["--autoscale", "0,3"], 64, "'0,3'"),
+        (["--autoscale", "3,1", "-c", "2"], 64, "exclude each other"),
+        (["--autoscale", "3,1", "-P", "solo"], 78, "pool.solo cannot change"),
+        (["--heartbeat-interval", "0"], 64, "--heartbeat-interval"),
+        (["--pool-start-method", "clone"], 78, "worker_pool_start_method"),
         (["-Q", ","], 64, "names nothing"),
         (["--nosuch"], 64, "--nosuch"),
         (["-P", "nosuch"], 78, "pool.nosuch"),

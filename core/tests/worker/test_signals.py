@@ -172,9 +172,10 @@ def test_a_soft_stop_gives_running_tasks_some_time(place, tasks):
     assert not slow.ready()
 
 
-def test_the_third_interrupt_leaves_at_once(place, tasks):
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_the_third_interrupt_leaves_at_once(place, tasks, pool):
     tasks.late.delay("one")
-    place.start("-P", "threads", KERNEL_WORKER_SOFT_SHUTDOWN_TIMEOUT="600")
+    place.start("-P", pool, KERNEL_WORKER_SOFT_SHUTDOWN_TIMEOUT="600")
     place.begun("one")
     place.send(INT)
     place.logged("Stopping")
@@ -182,6 +183,21 @@ def test_the_third_interrupt_leaves_at_once(place, tasks):
     time.sleep(0.3)  # two signals of one number become one when they come too fast
     place.send(INT)
     assert place.exit_code() == 1
+
+
+def test_a_soft_stop_may_wait_although_nothing_runs(place, tasks):
+    """So that somebody has the time to look, or the next task is not delivered to a node that goes."""
+    place.start(
+        KERNEL_WORKER_SOFT_SHUTDOWN_TIMEOUT="600",
+        KERNEL_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE="1",
+        REMAP_SIGTERM="SIGQUIT",
+    )
+    place.send(TERM)
+    place.logged("Stopping: 0 tasks")
+    time.sleep(0.3)
+    assert place.worker.poll() is None
+    place.send(QUIT)
+    assert place.exit_code() == 0
 
 
 def test_usr1_shows_all_stacks(place, tasks):

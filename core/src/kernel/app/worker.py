@@ -2,18 +2,19 @@
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any, Final, TypedDict, Unpack
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, Final, Unpack
 
 from kernel.app.beat.embedded import EmbeddedService
 from kernel.app.executors import ExecutorOptions, InheritingFactory, SpawningFactory, where_is
 from kernel.app.imports import import_task_modules
 from kernel.app.kernel import Kernel
 from kernel.app.node_name import node_name
-from kernel.app.settings import Settings
+from kernel.app.worker_options import WorkerOptions, reject_unknown, with_options
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
+from kernel.engine.autoscale import Autoscale, keepalive
 from kernel.engine.requirements import call_requirements, check, check_broker, check_control, check_pool, check_reach
 from kernel.engine.topology import queue_spec
 from kernel.errors import ImproperlyConfigured, QueueNotFound, SecurityError
@@ -21,6 +22,7 @@ from kernel.errors.near import did_you_mean
 from kernel.model.config import Config
 from kernel.runtime.boot import Services, build_services
 from kernel.runtime.cpus import usable_cpus
+from kernel.runtime.events import HEARTBEAT_S
 from kernel.runtime.logs import LogSettings, level_number
 from kernel.runtime.node import Node, NodeOptions
 from kernel.runtime.remote import RemoteOptions
@@ -36,51 +38,6 @@ from kernel.runtime.signal_table import (
 
 _PICKLE: Final = frozenset({"pickle", "application/x-python-serialize"})
 
-_SETTINGS: Final[Mapping[str, str]] = {
-    "concurrency": "worker_concurrency",
-    "pool": "worker_pool",
-    "max_tasks_per_child": "worker_max_tasks_per_child",
-    "max_memory_per_child": "worker_max_memory_per_child",
-    "time_limit": "task_time_limit",
-    "soft_time_limit": "task_soft_time_limit",
-    "task_events": "worker_send_task_events",
-    "state_db": "worker_state_db",
-}
-"""Options that stand for a setting; None leaves it as it is."""
-
-
-class WorkerOptions(TypedDict, total=False):
-    """Options of :class:`Worker`; those left out follow the settings.
-
-    ``queues`` and ``exclude_queues`` are names; without ``queues`` all configured ones are consumed. ``hostname`` is
-    as after ``-n``. ``beat`` runs beat in the node, once it consumes. ``loglevel`` is a name or number. ``heartbeat``
-    False publishes no worker events, ``mingle`` False asks no neighbours for revoked tasks at the start, and
-    ``state_db`` is the file that keeps those over a restart. ``remap_term`` makes SIGTERM mean SIGQUIT. ``force_root``
-    allows pickle as root. ``log_path`` and ``log_color`` are for executors that log by themselves: spawned ones, and
-    all when the path has ``%I`` or ``%i``. ``restart_on_hangup`` lets SIGHUP end the worker in order.
-    """
-
-    queues: Sequence[str] | None
-    exclude_queues: Sequence[str] | None
-    hostname: str | None
-    concurrency: int | str | None
-    pool: str | None
-    max_tasks_per_child: int | None
-    max_memory_per_child: int | None
-    time_limit: float | None
-    soft_time_limit: float | None
-    task_events: bool | None
-    beat: bool
-    loglevel: str | int
-    heartbeat: bool
-    mingle: bool
-    state_db: str | None
-    remap_term: bool
-    force_root: bool
-    log_path: str | None
-    log_color: bool | None
-    restart_on_hangup: bool
-
 
 class Worker:
     """Everything a node needs, checked; :meth:`start` runs it.
@@ -92,7 +49,8 @@ class Worker:
         hostname: the node's full name.
         queues: names of the queues consumed.
         pool: the pool's class.
-        concurrency: its size.
+        concurrency: its size, at first if it changes.
+        scale: the fewest and the most executors; None for a pool of one size.
         node: the running node; None before :meth:`start`.
         ready: set when the node consumes.
 
@@ -104,11 +62,11 @@ class Worker:
     """
 
     def __init__(self, app: Kernel, **options: Unpack[WorkerOptions]) -> None:
-        _reject_unknown(options)
+        reject_unknown(options)
         self.app = app
         self.hostname = node_name(options.get("hostname"), app.config.namespace, os.uname().nodename)
         celeryd_init.send(self.hostname, instance=self, conf=app.conf, options=options)
-        self.config = _with_options(app.config, options)
+        self.config = with_options(app.config, options)
         if os.geteuid() == 0 and not options.get("force_root"):
             _refuse_pickle(self.config)
         import_task_modules(app, self.config)
@@ -116,7 +74,8 @@ class Worker:
         self.services.clock = app.clock
         self.queues = _chosen_queues(self.services, options.get("queues"), options.get("exclude_queues"))
         self.pool: type[Pool] = self.services.plugins.pools[self.config.worker_pool]
-        self.concurrency = _concurrency(self.config)
+        self.scale = scale = options.get("autoscale")
+        self.concurrency = _concurrency(self.config) if scale is None else scale.least
         self.node: Node | None = None
         self._beat = EmbeddedService(app) if options.get("beat") else None
         self.ready = threading.Event()
@@ -173,9 +132,10 @@ class Worker:
 
     def make_node(self) -> Node:
         """The node, not started."""
-        config, options = self.config, self._options
+        config, options, scale = self.config, self._options, self.scale
         pool_options = PoolOptions(
             size=self.concurrency,
+            most=0 if scale is None else scale.most,
             max_tasks_per_child=config.worker_max_tasks_per_child,
             max_memory_per_child_kib=config.worker_max_memory_per_child,
             start_method=config.worker_pool_start_method,
@@ -190,6 +150,8 @@ class Worker:
             pool=pool_options,
             task_events=config.worker_send_task_events,
             heartbeat=options.get("heartbeat", True),
+            heartbeat_s=options.get("heartbeat_interval") or HEARTBEAT_S,
+            autoscale=None if scale is None else Autoscale(scale, keepalive(os.environ)),
             remap_term=options.get("remap_term", False),
             restart_on_hangup=options.get("restart_on_hangup", False),
         )
@@ -228,6 +190,10 @@ class Worker:
         options = [task.task_options for task in self.app.tasks.values()]
         pool, caps = f"pool.{self.config.worker_pool}", self.pool.capabilities()
         check_pool(pool, caps, self.config, options)
+        if self.scale is not None and not caps.resize:
+            raise ImproperlyConfigured(
+                f"{pool} cannot change its size.", cure="Use -c, or the pool prefork or threads."
+            )
         services = self.services
         for plugin, limits in services.reach():
             check_reach(plugin, limits, pool, caps)
@@ -236,22 +202,6 @@ class Worker:
         declared = {name: task.prepared.call for name, task in self.app.tasks.items()}
         check(provided.plugin, services.broker_caps.claimed(), call_requirements(declared))
         check_control(*services.control, self.config)
-
-
-def _reject_unknown(options: Mapping[str, object]) -> None:
-    known = WorkerOptions.__annotations__
-    for name in options:
-        if name not in known:
-            raise TypeError(f"Worker() got an unexpected option {name!r}. {did_you_mean(name, known)}".strip())
-
-
-def _with_options(config: Config, options: WorkerOptions) -> Config:
-    """The settings with a worker's own over them, checked as any setting is."""
-    given = {_SETTINGS[name]: value for name, value in options.items() if name in _SETTINGS and value is not None}
-    if not given:
-        return config
-    checked = Settings(given, environ={}, use_files=False).snapshot()
-    return replace(config, **{name: getattr(checked, name) for name in given})
 
 
 def _changed(config: Config) -> dict[str, Any]:

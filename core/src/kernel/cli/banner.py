@@ -52,7 +52,7 @@ def _facts(worker: Worker) -> Iterator[tuple[str, str]]:
     yield "app", app_name(worker.app)
     yield "broker", shown_url(services.broker_url)
     yield "results", shown_url(services.backend_url) if services.backend_url else "disabled (set result_backend)"
-    yield "pool", f"{config.worker_pool}, {worker.concurrency} at a time"
+    yield "pool", f"{config.worker_pool}, {worker.scale or worker.concurrency} at a time"
     events = "on" if config.worker_send_task_events else "off (-E sends them)"
     yield "task events", events
     if worker.beat:

@@ -12,6 +12,7 @@ from kernel.app.worker import Worker
 from kernel.cli.banner import banner
 from kernel.cli.daemon import Daemon, daemon_options
 from kernel.cli.invocation import Invocation
+from kernel.engine.autoscale import Bounds
 from kernel.runtime.logs import LogSettings, Redirection, level_number, set_up
 
 _SETTINGS: Final = {
@@ -24,6 +25,7 @@ _SETTINGS: Final = {
     "soft_time_limit": "task_soft_time_limit",
     "max_tasks_per_child": "worker_max_tasks_per_child",
     "max_memory_per_child": "worker_max_memory_per_child",
+    "pool_start_method": "worker_pool_start_method",
     "state_db": "worker_state_db",
     "schedule": "beat_schedule_filename",
     "scheduler": "beat_scheduler",
@@ -52,15 +54,28 @@ def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
     return int(value)
 
 
+def _bounds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Bounds | None:
+    """Two numbers, in either order; one alone is the most, and the fewest is 1."""
+    if value is None:
+        return None
+    try:
+        most, least = (value if "," in value else f"{value},1").split(",")
+        return Bounds.of(int(most), int(least))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not of the form MAX,MIN with numbers from 1") from error
+
+
 @click.command("worker")
 @click.option(
     "-Q", "--queues", callback=_names, metavar="NAMES", help="Queues to consume; all configured ones without."
 )
 @click.option("-X", "--exclude-queues", callback=_names, metavar="NAMES", help="Queues not to consume.")
 @click.option("-c", "--concurrency", callback=_count, metavar="N|auto", help="Tasks at a time; auto: usable CPUs.")
+@click.option("--autoscale", callback=_bounds, metavar="MAX,MIN", help="As many executors as there is work for.")
 @click.option("-P", "--pool", metavar="POOL", help="prefork, threads, solo or async.")
 @click.option("-n", "--hostname", metavar="NAME", help="Name of the node: w1, or w1@%h (host), %n, %d (domain).")
-@click.option("-E", "--task-events", is_flag=True, default=None, help="Send task events, for monitors.")
+@click.option("--pool-start-method", metavar="METHOD", help="How executors are made: fork or spawn.")
+@click.option("-E", "--task-events", "--events", is_flag=True, default=None, help="Send task events, for monitors.")
 @click.option("-B", "--beat", is_flag=True, help="Run beat in this node as well; in one node only.")
 @click.option("-s", "--schedule-filename", "schedule", metavar="PATH", help="File of that beat, with last runs.")
 @click.option("--scheduler", metavar="CLASS", help="Scheduler class of that beat: module:Class.")
@@ -73,11 +88,17 @@ def _count(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
 @click.option("--max-tasks-per-child", type=int, metavar="N", help="Replace an executor after so many tasks.")
 @click.option("--max-memory-per-child", type=int, metavar="KIB", help="Replace an executor above this size.")
 @click.option("--without-heartbeat", is_flag=True, help="Send no worker events.")
+@click.option(
+    "--heartbeat-interval",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help="Time between two worker events; 2 without.",
+)
 @click.option("--without-mingle", is_flag=True, help="Ask no other workers at the start which tasks were revoked.")
 @click.option("--without-gossip", is_flag=True, help="Taken from Celery's command lines: these workers never gossip.")
 @click.option("-S", "--statedb", "state_db", metavar="PATH", help="Keep the ids of revoked tasks in this file.")
 @daemon_options
-@click.option("--purge", is_flag=True, help="First delete what waits in the queues. There is no way back.")
+@click.option("--purge", "--discard", is_flag=True, help="First delete what waits in the queues. There is no way back.")
 @click.pass_context
 def worker_command(ctx: click.Context, /, **options: Any) -> None:
     """Start a worker node: take tasks from queues and run them until SIGTERM.
@@ -95,6 +116,8 @@ def worker_command(ctx: click.Context, /, **options: Any) -> None:
 
 def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int:
     _take_settings(invocation, options)
+    if options["autoscale"] is not None and options["concurrency"] is not None:
+        raise click.UsageError("--autoscale and -c exclude each other")
     level = level_number(options["loglevel"], "--loglevel")
     worker = _make(invocation, options, daemon, level)
     name = worker.hostname
@@ -122,6 +145,8 @@ def _make(invocation: Invocation, options: Mapping[str, Any], daemon: Daemon, le
         beat=options["beat"],
         loglevel=level,
         heartbeat=not options["without_heartbeat"],
+        heartbeat_interval=options["heartbeat_interval"],
+        autoscale=options["autoscale"],
         mingle=not options["without_mingle"],
         remap_term=os.environ.get("REMAP_SIGTERM") == "SIGQUIT",
         force_root=any(os.environ.get(each, "") not in {"", "0"} for each in _TRUE_ROOT),

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from kernel.engine.autoscale import Bounds
 from kernel.runtime.panel import control_command
 from kernel.runtime.panel_state import PanelState
 from kernel.runtime.shutdown import Level
@@ -22,6 +23,21 @@ def pool_grow(state: PanelState, n: int = 1, **_rest: Any) -> Answer:
 def pool_shrink(state: PanelState, n: int = 1, **_rest: Any) -> Answer:
     """Have N executors fewer; busy ones go when they have finished."""
     return _resized(state, -_count(n), "pool will shrink")
+
+
+@control_command(args=[("max", int), ("min", int)], signature="[max [min]]")
+def autoscale(state: PanelState, max: int | None = None, min: int | None = None, **_rest: Any) -> Answer:  # noqa: A002 - the names on the wire
+    """Change the fewest and the most executors of a worker that was started with --autoscale."""
+    scaler = state.parts.scaler
+    if scaler is None:
+        return {"error": "this worker does not scale by itself (--autoscale)"}
+    least, most = scaler.bounds
+    try:
+        bounds = Bounds.of(least if min is None else _count(min), most if max is None else _count(max))
+    except ValueError as error:
+        return {"error": str(error)}
+    scaler.bind(bounds)
+    return {"ok": f"autoscale now max={bounds.most} min={bounds.least}"}
 
 
 @control_command()

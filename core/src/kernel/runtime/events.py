@@ -191,13 +191,15 @@ class Heart:
         events: where to publish.
         ledger: what is active, and how much was done.
         namespace: with ``celery`` the node introduces itself as monitors of that namespace expect.
+        every_s: seconds between two heartbeats.
     """
 
-    def __init__(self, events: EventDispatcher, ledger: Ledger, namespace: str) -> None:
+    def __init__(self, events: EventDispatcher, ledger: Ledger, namespace: str, every_s: float = HEARTBEAT_S) -> None:
+        self._every_s = every_s
         self._events = events
         self._ledger = ledger
         self._identity = {
-            "freq": HEARTBEAT_S,
+            "freq": every_s,
             "sw_ident": "py-celery" if namespace == "celery" else "py-kernel",
             "sw_ver": version("kernel"),
             "sw_sys": platform.system(),
@@ -221,7 +223,7 @@ class Heart:
 
     def _beat(self) -> float:
         self.beat()
-        return HEARTBEAT_S
+        return self._every_s
 
     def _send(self, kind: str) -> None:
         self._events.send(

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
 from kernel.engine.attempt import RunnableTask
+from kernel.engine.autoscale import Autoscale
 from kernel.engine.revoked import RevokedTasks
 from kernel.engine.topology import quarantine_spec, queue_spec
 from kernel.model.topology import QueueSpec
 from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.announcer import Announcer
+from kernel.runtime.autoscaler import Autoscaler
 from kernel.runtime.boot import Services
 from kernel.runtime.catalogue import Limits, make_catalogue
 from kernel.runtime.consumer import ConsumerLoop
@@ -20,7 +22,7 @@ from kernel.runtime.control_way import ControlWay
 from kernel.runtime.copies import Copies
 from kernel.runtime.desk import Desk
 from kernel.runtime.endings import Endings
-from kernel.runtime.events import EventDispatcher, Heart
+from kernel.runtime.events import HEARTBEAT_S, EventDispatcher, Heart
 from kernel.runtime.finish import Finish
 from kernel.runtime.inbox import Inbox
 from kernel.runtime.intake import Intake
@@ -61,6 +63,8 @@ class NodeOptions:
         task_events: publish task events (``-E``).
         heartbeat: publish worker events.
         remap_term: SIGTERM means SIGQUIT.
+        heartbeat_s: seconds between two worker events.
+        autoscale: decides how many executors there are; None leaves them at their number.
         restart_on_hangup: SIGHUP ends the node in order, so that whoever runs it can begin anew.
     """
 
@@ -71,6 +75,8 @@ class NodeOptions:
     heartbeat: bool = True
     remap_term: bool = False
     restart_on_hangup: bool = False
+    heartbeat_s: float = HEARTBEAT_S
+    autoscale: Autoscale | None = None
 
 
 class Node:
@@ -112,12 +118,14 @@ class Node:
         self._leases = LeaseKeeper(self._link, self._inbox)
         self.ledger = Ledger()
         events = self._events = self._make_events()
-        self._heart = Heart(events, self.ledger, config.namespace) if options.heartbeat else None
+        self._heart = Heart(events, self.ledger, config.namespace, options.heartbeat_s) if options.heartbeat else None
         self.desk = self._make_desk(tasks)
         revoked = RevokedTasks(config.worker_revokes_max, config.worker_revoke_expires)
         catalogue, limits = make_catalogue(tasks, config, options.hostname, revoked)
         self._finish = Finish(self.desk, config.task_delivery_limit)
         self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched or options.task_events)
+        scale = options.autoscale
+        self._scaler = None if scale is None else Autoscaler(self.pool, self.ledger, self._inbox, scale)
         intake = Intake(catalogue, services.codec, self.desk)
         self._loop = ConsumerLoop(self._link, self.pool, self._inbox, self.desk, intake, self._finish, events)
         discard = Discard(self.desk, intake, self.pool, revoked)
@@ -160,8 +168,9 @@ class Node:
         self._events.start()
         self._remote.start()
         self.pool.start()
-        if self._heart is not None:
-            self._heart.start()
+        for part in (self._heart, self._scaler):
+            if part is not None:
+                part.start()
         self._remote.settle_in()
         self._call_hook("kernel_worker_ready")
         logger.info("%s ready.", self._options.hostname)
@@ -190,6 +199,8 @@ class Node:
             self._close()
 
     def _drain(self) -> None:
+        if self._scaler is not None:
+            self._scaler.close()
         self._give_back()
         logger.info("Stopping: %d tasks are running.", len(self.ledger))
         soft_idle = self._idle_soft and self.shutdown.level is Level.COLD
@@ -271,6 +282,7 @@ class Node:
             shutdown=self.shutdown,
             events=self._events,
             heart=self._heart,
+            scaler=self._scaler,
             revoking=Revoking(discard, self._inbox, RevokedMarks(services, hostname), db),
             infos=TaskInfos(services.codec, config.task_serializer, hostname),
         )

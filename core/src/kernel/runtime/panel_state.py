@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernel.contracts.pool import Pool
+from kernel.runtime.autoscaler import Autoscaler
 from kernel.runtime.boot import Services
 from kernel.runtime.catalogue import Limits
 from kernel.runtime.desk import Desk
@@ -28,6 +29,7 @@ class NodeParts:
         shutdown: ends the node.
         events: publishes events.
         heart: publishes heartbeats; None when there are none.
+        scaler: changes the size of the pool; None when that is left to commands.
         revoking: what is revoked.
         infos: describes tasks.
         began: Unix time.
@@ -41,6 +43,7 @@ class NodeParts:
     shutdown: Shutdown
     events: EventDispatcher
     heart: Heart | None
+    scaler: Autoscaler | None
     revoking: Revoking
     infos: TaskInfos
     began: float = field(default_factory=time.time)

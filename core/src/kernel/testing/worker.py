@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from kernel.app.kernel import Kernel
-from kernel.app.worker import Worker, WorkerOptions
+from kernel.app.worker import Worker
+from kernel.app.worker_options import WorkerOptions
 from kernel.errors import ImproperlyConfigured
 from kernel.runtime.shutdown import Level
 
