@@ -221,8 +221,8 @@ def test_a_shared_task_is_the_sender_that_signals_name() -> None:
 
 def test_programs_are_run_by_the_application(capfd: pytest.CaptureFixture[str]) -> None:
     app = made()
-    assert app.start(["worker", "--autoscale=1,2"]) == 64
-    assert "--autoscale has no counterpart" in capfd.readouterr().err
+    assert app.start(["worker", "-P", "gevent"]) == 78
+    assert "Pool 'gevent'" in capfd.readouterr().err
     with pytest.raises(ValueError, match="worker_main"):
         app.worker_main(["--loglevel=INFO"])
 

@@ -73,7 +73,6 @@ def test_the_version_is_the_one_whose_names_these_are(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-A", "proj", "worker", "--autoscale=10,3"], "--autoscale has no counterpart in kernel."),
         (["-A", "proj", "worker", "-P", "gevent"], "Pool 'gevent': kernel has no green threads."),
         (["-A", "proj", "list", "bindings"], "celery list has no counterpart in kernel."),
         (["-A", "proj", "graph", "bootsteps"], "celery graph has no counterpart in kernel."),

@@ -47,13 +47,8 @@ _WORKER: Final[Mapping[str, Rule]] = {
     "--optimization": Rule(value=True),
     "--disable-prefetch": Rule(),
     "--prefetch-multiplier": Rule(value=True, note=_RESERVES),
-    "--events": Rule(to="--task-events"),
-    "--discard": Rule(to="--purge"),
     "-P": Rule(value=True, to="-P", pool=True),
     "--pool": Rule(value=True, to="--pool", pool=True),
-    "--pool-start-method": Rule(value=True, setting="worker_pool_start_method"),
-    "--heartbeat-interval": Rule(value=True, note="heartbeats are sent every 2 seconds"),
-    "--autoscale": Rule(value=True, refused="A pool has one size here: give it with -c, or start more nodes."),
     "--schedule": Rule(value=True, to="--schedule-filename"),
 }
 
