@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from proj.celery import app
@@ -30,6 +31,7 @@ def commands():
             "help": pool.submit(run, "worker", "--help"),
             "-A after": pool.submit(run, "worker", "-A", "proj"),
             "no app": pool.submit(run, "-A", "no_such_module_here", "status"),
+            "multi": pool.submit(several_nodes),
             "purge": pool.submit(run, "-A", "proj", "purge", "-f", "-Q", "hipri"),
         }
         done = {name: future.result() for name, future in started.items()}
@@ -49,10 +51,27 @@ def commands():
         "status": [done["status"][0], node in done["status"][1], "1 node online" in done["status"][1]],
         "nobody answers": done["nobody"][0],
         "purge": done["purge"][0],
+        "multi": done["multi"],
         "control": app.control.ping(timeout=20, limit=1) == [{node: {"ok": "pong"}}],
         "inspect": sorted(app.control.inspect([node], timeout=20, limit=1).ping() or {}),
         "revoked by its id": revoked(),
     }  # fmt: skip
+
+
+def several_nodes():
+    """A node that is started, and stopped by its file."""
+    options = ("-A", "proj", "-l", "INFO", "-Q", "of-multi", "--pidfile=%n.pid", "--logfile=%n%I.log")
+    names = run("multi", "names", "m1", "m2")
+    started = run("multi", "start", "m1", *options)
+    deadline = time.monotonic() + T
+    while not (ran := os.path.exists("m1.pid")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stopped = run("multi", "stopwait", "m1", *options)
+    return {
+        "names": [names[0], [name in names[1] for name in ("m1@", "m2@")]],
+        "start": [started[0], "m1@" in started[1], "OK" in started[1], ran],
+        "stopwait": [stopped[0], "TERM" in stopped[1], os.path.exists("m1.pid")],
+    }
 
 
 def revoked():
