@@ -67,7 +67,7 @@ def test_a_module_runs_with_the_name(run: Run, project: Path) -> None:
 
 
 def test_the_version_is_the_one_whose_names_these_are(run: Run) -> None:
-    assert run("--version").stdout.startswith("5.7.0 (kernel ")
+    assert run("--version", APP="proj").stdout.startswith("5.7.0 (kernel ")
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,11 @@ def test_the_prompt_knows_tasks_of_included_modules(project: Path, environment: 
         words, cwd=project, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=60
     )
     assert "proj.tasks.add 6 proj" in done.stdout, done.stderr
+
+
+def test_variables_of_the_environment_stand_for_options(run: Run) -> None:
+    sent = run("call", "proj.tasks.add", "-a", "[1, 2]", APP="proj")
+    assert len(sent.stdout.strip()) == 36, sent.stderr
+    assert "nonsense" in run("call", "proj.tasks.add", APP="proj", CELERY_CALL_SERIALIZER="nonsense").stderr
+    assert "elsewhere" in run("-A", "proj", "report", BROKER_URL="memory://elsewhere").stdout
+    assert "memory://here" in run("-A", "proj", "-b", "memory://here", "report", BROKER_URL="memory://elsewhere").stdout

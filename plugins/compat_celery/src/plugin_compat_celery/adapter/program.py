@@ -28,6 +28,16 @@ _OWN: Final[Mapping[str, Lazy]] = {
 }
 
 
+_VARIABLES: Final[Mapping[str, str]] = {
+    "APP": "--app",
+    "BROKER_URL": "--broker",
+    "RESULT_BACKEND": "--result-backend",
+    "LOADER": "--loader",
+    "CONFIG_MODULE": "--config",
+}
+"""Variables of the environment that stand for a global option. Others are ``CELERY_<COMMAND>_<OPTION>``."""
+
+
 def main(arguments: Sequence[str], app: Kernel | None = None) -> int:
     """Run a command as ``celery`` does; every error is one line, with an exit code of sysexits(3).
 
@@ -35,14 +45,15 @@ def main(arguments: Sequence[str], app: Kernel | None = None) -> int:
         arguments: without the program's name.
         app: the application in place of one named by ``-A``; None is one of configuration alone.
     """
+    given = [f"{option}={os.environ[name]}" for name, option in _VARIABLES.items() if os.environ.get(name)]
     try:
-        translation = translate(arguments)
+        translation = translate([*given, *arguments])
     except KernelError as error:
         return report(error, NAME)
     for note in translation.notes:
         click.echo(f"{NAME}: {note}", err=True)
     os.environ.update(translation.environment)
-    if translation.arguments[:1] == ["--version"]:
+    if list(arguments[:1]) == ["--version"]:
         click.echo(VERSION_BANNER)
         return 0
     return run(translation.arguments, app or _without_tasks(), _group(), NAME)
@@ -63,5 +74,5 @@ def _group() -> LazyGroup:
         params=program.params,
         callback=program.callback,
         help=program.help,
-        context_settings=program.context_settings,
+        context_settings={**program.context_settings, "auto_envvar_prefix": "CELERY"},
     )
