@@ -39,6 +39,13 @@ def frozen(value: object) -> object:
     return value
 
 
+def thawed(value: Any) -> Any:
+    """The opposite of :func:`frozen`, for what leaves the settings: ordinary mappings, which any serializer takes."""
+    if isinstance(value, FrozenDict) or type(value) is dict:
+        return {key: thawed(item) for key, item in value.items()}
+    return value
+
+
 def coerce(setting: Setting, value: object, origin: str) -> object:
     """The value as :class:`Config` declares it.
 

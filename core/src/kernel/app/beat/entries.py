@@ -5,6 +5,7 @@ from typing import Any
 
 from kernel.app.beat.entry import ScheduleEntry
 from kernel.app.schedules.crontab import crontab
+from kernel.app.setting_types import thawed
 from kernel.errors import ImproperlyConfigured
 
 CLEANUP = "celery.backend_cleanup"
@@ -64,7 +65,7 @@ class Entries:
         if isinstance(entry, self.Entry):
             entry.app = self.app
             return entry
-        fields: dict[str, Any] = {**dict(entry), "name": name, "app": self.app}
+        fields: dict[str, Any] = {**thawed(dict(entry)), "name": name, "app": self.app}
         try:
             return self.Entry(**fields)
         except TypeError as error:

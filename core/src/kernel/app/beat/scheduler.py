@@ -98,7 +98,8 @@ class Scheduler(Entries):
         if self.apply_entry(entry, producer=self.producer) is False:
             tries = self._tries[entry.name] = self._tries.get(entry.name, 0) + 1
             return entry, self._when(entry, pause_s(tries))
-        self._tries.pop(entry.name, None)
+        if tries := self._tries.pop(entry.name, 0):
+            logger.info("Entry %s waits no more, after %d tries", entry.name, tries)
         try:
             return self._mark(entry), look_at
         except Exception:
@@ -173,12 +174,17 @@ class Scheduler(Entries):
         Returns:
             False when the broker is away, so that the entry is still due; True when it was sent, or never can be.
         """
-        logger.info("Scheduler: Sending due task %s (%s)", entry.name, entry.task)
+        tried = entry.name in self._tries  # then the log has both lines already: an outage is long, and tries are many
+        logger.log(
+            logging.DEBUG if tried else logging.INFO, "Scheduler: Sending due task %s (%s)", entry.name, entry.task
+        )
         try:
             result = self.apply_async(entry, producer=producer, advance=False)
         except Exception as error:
             if may_pass(error):
-                logger.warning("Entry %s waits for the broker: %s", entry.name, error)
+                logger.log(
+                    logging.DEBUG if tried else logging.WARNING, "Entry %s waits for the broker: %s", entry.name, error
+                )
                 return False
             logger.exception("Entry %s could not be sent and waits for its next time", entry.name)
             return True

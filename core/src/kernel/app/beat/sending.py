@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kernel.app.beat.entry import BeatLazyFunc
-from kernel.errors import DriverError
+from kernel.errors import Code, DriverError
 
 HEADER: Final = "celery_beat_task"
 """The header of messages sent by beat (wire.md 1.1)."""
 PAUSES_S: Final = (0.5, 1.0, 2.0)
 """Seconds until an entry is sent again that the broker did not take; the last for all further times, so that a server
 that is back is found within five seconds, the time of one try included."""
+
+
+_OF_THE_SERVER: Final = frozenset({Code.AUTH, Code.CLOSED})
+"""Not worth a retry within one call, and no fault of the entry: somebody will give beat the new password."""
 
 
 class SchedulingError(Exception):
@@ -42,7 +46,7 @@ def may_pass(error: BaseException) -> bool:
     """
     reason = error.__cause__ if isinstance(error, SchedulingError) and error.__cause__ is not None else error
     if isinstance(reason, DriverError):
-        return reason.retryable
+        return reason.retryable or reason.code in _OF_THE_SERVER
     return isinstance(reason, (ConnectionError, TimeoutError))
 
 
