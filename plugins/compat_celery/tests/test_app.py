@@ -14,10 +14,12 @@ from kernel.app.current import holder
 from kernel.testing import start_worker
 from plugin_compat_celery import Celery, Task, current_app, shared_task
 from plugin_compat_celery.app.amqp import AMQP
+from plugin_compat_celery.beat import PersistentScheduler
 from plugin_compat_celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, OperationalError
 from plugin_compat_celery.loaders.base import BaseLoader
 from plugin_compat_celery.local import PromiseProxy, Proxy, maybe_evaluate
 from plugin_compat_celery.result import AsyncResult, ResultSet
+from plugin_compat_celery.schedules import crontab
 
 
 @pytest.fixture(autouse=True)
@@ -225,6 +227,16 @@ def test_programs_are_run_by_the_application(capfd: pytest.CaptureFixture[str]) 
     assert "Pool 'gevent'" in capfd.readouterr().err
     with pytest.raises(ValueError, match="worker_main"):
         app.worker_main(["--loglevel=INFO"])
+
+
+@pytest.mark.parametrize("scheduler", [None, "celery.beat:PersistentScheduler", "celery.beat.PersistentScheduler"])
+def test_a_scheduler_may_be_named_by_celerys_own_name(tmp_path: Path, scheduler: str | None) -> None:
+    app = made(beat_schedule={"often": {"task": "add", "schedule": crontab(minute=0), "args": (1,)}})
+    if scheduler is not None:
+        app.conf.beat_scheduler = scheduler
+        assert app.config.beat_scheduler.startswith("plugin_compat_celery.beat")
+    found = app.Beat(schedule=str(tmp_path / "schedule")).service.get_scheduler(lazy=True)
+    assert isinstance(found, PersistentScheduler)
 
 
 def test_results_from_anywhere_are_waited_for_together() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from kernel.app.current import app_or_default
 from kernel.beat import Service
+from plugin_compat_celery.utils.imports import symbol_by_name
 
 
 class Beat:
@@ -38,7 +39,7 @@ class Beat:
         self.app = app_or_default(app)
         self.loglevel = "WARNING" if loglevel == "WARN" else loglevel
         self.logfile = logfile
-        chosen = scheduler or scheduler_cls or self.app.conf.beat_scheduler
+        chosen = symbol_by_name(scheduler or scheduler_cls or self.app.conf.beat_scheduler)
         self.service = Service(self.app, max_interval, schedule, chosen, remote_control, hostname)
 
     def run(self) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from plugin_compat_celery.adapter.alias import ALIAS, PACKAGE
 from plugin_compat_celery.adapter.configuration.broker_options import options
 from plugin_compat_celery.adapter.configuration.decisions import Draft, Rule, Ruling, taken, translated, unsupported
 from plugin_compat_celery.adapter.configuration.rules import (
@@ -117,7 +118,16 @@ def no_prefetch(draft: Draft, _name: str, value: Any) -> Ruling:
     return translated(_RESERVES)
 
 
+def scheduler(draft: Draft, name: str, value: Any) -> Ruling:
+    """A class, or the text that names one: those of Celery are those of this package, whatever ``celery`` means."""
+    if not isinstance(value, str) or not value.startswith(f"{ALIAS}."):
+        return same(draft, name, value)
+    draft.settings[name] = PACKAGE + value.removeprefix(ALIAS)
+    return translated("The class of that name in plugin_compat_celery.")
+
+
 RULES: Mapping[str, Rule] = {
+    "beat_scheduler": scheduler,
     "broker_transport_options": options,
     "broker_failover_strategy": built_in_for(
         (None, "round-robin"),
