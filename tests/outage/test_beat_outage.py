@@ -1,7 +1,6 @@
 """Beat on a Redis that goes away and comes back: what is due waits, and is sent when it is back."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from .conftest import Site, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
-FOUND_S = 10.0
-"""A server that is back is found within 5 s; the rest is for a slow machine."""
+FOUND_S = 30.0
+"""A server that is back is found within 5 s on a machine that does nothing else; this bound is for one that does."""
 
 
 @pytest.fixture
@@ -36,10 +35,8 @@ def test_a_broker_that_is_away(redis: RedisServer, tmp_path: Path) -> None:
         redis.kill()
         until(lambda: "Entry often waits for the broker" in site.log("beat"), 60, "notice of the outage")
         redis.start()
-        began = time.monotonic()
         before = int(redis.ask("LLEN", "kernel"))
         until(lambda: int(redis.ask("LLEN", "kernel")) > before, FOUND_S, "a message after the outage")
-        assert time.monotonic() - began < FOUND_S
         assert "Entry wrong could not be sent and waits for its next time" in site.log("beat")
         assert beat.poll() is None
     finally:

@@ -1,9 +1,11 @@
 """What a type checker must accept, with the types it must see (pains P29)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, assert_type
 
 from kernel import AsyncResult, Kernel, Queue, Signature, Task, chain, group, shared_task
+from kernel.beat import BeatLazyFunc, PersistentScheduler, ScheduleEntry
+from kernel.schedules import crontab, schedstate, schedule
 from plugin_compat_celery import Celery
 
 app = Kernel("proj", broker="memory://", task_routes={"proj.add": {"queue": "hipri"}}, task_queues=[Queue("hipri")])
@@ -81,6 +83,24 @@ group(add.s(i, i) for i in range(3)).apply_async()
 chain(add.s(1, 2) | add.s(3))()
 add.s(1).set(queue="q").link(add.s(2))
 app.conf.result_expires = timedelta(hours=1)
+
+
+class MyScheduler(PersistentScheduler):
+    Entry = ScheduleEntry
+
+    def is_due(self, entry: ScheduleEntry) -> schedstate:
+        return entry.is_due()
+
+
+@app.on_after_configure.connect
+def set_up(sender: Kernel, **_: object) -> None:
+    sender.add_periodic_task(crontab(minute="*/5"), add.s(1, 2), name="often", expires=60)
+
+
+app.conf.beat_schedule = {"a": {"task": add.name, "schedule": schedule(30), "args": (BeatLazyFunc(datetime.now), 1)}}
+assert_type(app.now(), datetime)
+assert_type(app.timezone, tzinfo)
+assert_type(app.add_periodic_task(timedelta(minutes=1), add.s(1, 2)), str)
 
 migrated = Celery("proj", broker="memory://", include=["proj.tasks"])
 

@@ -478,16 +478,17 @@ def test_how_often_it_is_written(make_app, clock):
 @pytest.mark.parametrize(("every", "writes"), [(None, 1), (2, 2), (0, 0)])
 def test_how_often_the_file_is_written(make_app, clock, made, monkeypatch, every, writes):
     """By default once before every sleep, however much was sent; else by number, or by time only."""
+    monkeypatch.setattr("kernel.app.beat.persistent._UNWRITTEN_S", float("inf"))
     config = {f"e{n}": entry_of(clock) for n in range(5)}
     scheduler = made(PersistentScheduler(make_app(beat_schedule=config, beat_sync_every=every)))
     ticks(scheduler)
     scheduler.keep()
     written = []
-    monkeypatch.setattr(scheduler._file, "write", lambda *args: written.append(args))
-    clock.forward(seconds=30)
-    ticks(scheduler)
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler._file, "write", lambda *args: written.append(args))
+        clock.forward(seconds=30)
+        ticks(scheduler)
     assert len(written) == writes
-    monkeypatch.undo()
 
 
 def test_what_was_sent_is_written_after_a_second_although_more_is_due(make_app, clock, made, monkeypatch):

@@ -29,7 +29,7 @@ from kernel.app.shared import blueprints
 from kernel.app.signature import signature
 from kernel.app.task import Task as BaseTask
 from kernel.app.task_definition import define_task, own_task
-from kernel.app.zone import now, timezone
+from kernel.app.zone import Timezone, now
 from kernel.model.config import Config
 from kernel.runtime.clock import LogicalClock
 from kernel.runtime.signal import Signal
@@ -234,7 +234,7 @@ class Kernel:
 
     setup_security = setup_security
     add_periodic_task = add_periodic_task
-    timezone = property(timezone)
+    timezone = Timezone()
     now = now
 
     # Connections

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from kernel.model.config import Config
 
@@ -52,6 +52,14 @@ def timezone(app: Timed) -> tzinfo:
     config = app.config
     timing = import_module("kernel.engine.timing")  # not before it is needed: zoneinfo is a tenth of `import kernel`
     return timing.app_zone(config.timezone, config.enable_utc) or _LOCAL
+
+
+class Timezone:
+    """``app.timezone``, as an attribute with a type."""
+
+    def __get__(self, app: Timed, owner: type[Any] | None = None) -> tzinfo:
+        """The zone of that application; raises as :func:`timezone`."""
+        return timezone(app)
 
 
 def now(app: Timed) -> datetime:
