@@ -77,17 +77,20 @@ class Task(SignedTask[P, R], Generic[P, R]):
             OperationalError: when the broker did not take the message, after the retries of the publish policy.
             EncodeError: for an argument that the serializer cannot carry.
         """
-        call = self.call(args, kwargs, options)
-        if self.prepared.eager:
-            return apply_locally(self.app, call, serialize=True)
-        (producer_of(options) or self.app.pool).publish((call,))
+        prepared, app = self.prepared, self.app
+        call = self._call(prepared, args, kwargs, options)
+        if prepared.eager:
+            return apply_locally(app, call, serialize=True)
+        (producer_of(options) or app.pool).publish((call,))
         adopt([[call.id, None], None], options)
         ignored = call.options.get("ignore_result")
-        return Result(call.id, self.app, ignored=bool(self.ignore_result if ignored is None else ignored))
+        return Result(call.id, app, ignored=bool(self.ignore_result if ignored is None else ignored))
 
     def call(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Call:
         """The checked call that :meth:`apply_async` sends."""
-        prepared = self.prepared
+        return self._call(self.prepared, args, kwargs, options)
+
+    def _call(self, prepared: Prepared, args: object, kwargs: object, options: Mapping[str, Any]) -> Call:
         positional, named = check_arguments(args, kwargs)
         if prepared.check is not None:
             prepared.check(*positional, **named)

@@ -99,7 +99,7 @@ class Services:
 
     def open_broker(self, deadline: Deadline) -> Broker:
         """The broker, opened by then at the latest; raises as :attr:`broker`."""
-        return self._broker.get(self._no_later(deadline))
+        return self._broker.driver or self._broker.get(self._no_later(deadline))
 
     @property
     def broker_caps(self) -> BrokerCaps:

@@ -64,8 +64,9 @@ class Mailbox:
         self._changed = threading.Condition()
         self._unread: OrderedDict[str, _Kept] = OrderedDict()
         self._read: OrderedDict[str, _Kept] = OrderedDict()
-        self._expected: OrderedDict[str, None] = OrderedDict()
-        self._open: set[str] = set()
+        self._sent: dict[str, bool] = {}
+        """Ids sent from here, and whether they were answered; of no use any more once there were too many."""
+        self._open = 0
         self._awaited: Counter[str] = Counter()
         self._dropped = 0
         self._sure = True
@@ -85,12 +86,17 @@ class Mailbox:
     def expect(self, ids: Iterable[str]) -> None:
         """Note that the results of these tasks come here."""
         with self._changed:
-            sent = dict.fromkeys(ids)
-            self._expected.update(sent)
-            self._open.update(sent)
-            while len(self._expected) > MOST_EXPECTED:
-                self._open.discard(self._expected.popitem(last=False)[0])
+            if not self._sure:
+                return
+            before = len(self._sent)
+            for one in ids:
+                if self._sent.get(one):
+                    self._open += 1  # sent once more: it will answer once more
+                self._sent[one] = False
+            self._open += len(self._sent) - before
+            if len(self._sent) > MOST_EXPECTED:
                 self._sure = False
+                self._sent.clear()
 
     def put(self, records: Sequence[Record]) -> None:
         """Take states in, in the order of their arrival."""
@@ -169,13 +175,19 @@ class Mailbox:
             for one in ids:
                 found = self._unread.pop(one, None) or self._read.pop(one, None)
                 there += found is not None
-                self._open.discard(one)
+                self._answered(one)
             return there
 
     def _pause(self, deadline: Deadline) -> None:
         if self._failure is not None:
             raise self._failure
         self._changed.wait(deadline.left())
+
+    def _answered(self, task_id: str) -> None:
+        """Nothing more is expected of this task."""
+        if self._sent.get(task_id) is False:
+            self._sent[task_id] = True
+            self._open -= 1
 
     def _last(self, task_id: str) -> Record | None:
         kept = self._read.get(task_id)
@@ -189,7 +201,7 @@ class Mailbox:
         return kept.states[-1]
 
     def _check(self, task_id: str) -> None:
-        if self._sure and task_id not in self._expected:
+        if self._sure and task_id not in self._sent:
             raise DriverError(
                 Code.NOT_FOUND,
                 f"The result of task {task_id} does not come to this process: it was sent elsewhere, and results by"
@@ -199,7 +211,7 @@ class Mailbox:
 
     def _put(self, record: Record, now: float) -> None:
         if record.ready:
-            self._open.discard(record.id)
+            self._answered(record.id)
         old = self._read.get(record.id) or self._unread.get(record.id)
         if old is None:
             self._unread[record.id] = _Kept(now, [record])
@@ -230,7 +242,7 @@ class Mailbox:
         self._dropped += len(ids)
         for one in ids:
             del self._unread[one]
-            self._expected.pop(one, None)  # whoever asks is told, rather than left to wait
+            self._sent.pop(one, None)  # whoever asks is told, rather than left to wait
 
 
 def _supersedes(new: Record, old: Record) -> bool:

@@ -22,12 +22,12 @@ from kernel.model.config import Config
 from kernel.model.context import may_wait
 from kernel.model.events import event
 from kernel.model.options import CallOptions
-from kernel.model.topology import QueueSpec, TaskRef, Topology
+from kernel.model.topology import TaskRef, Topology
 from kernel.runtime import announce
 from kernel.runtime.mailbox import Mailbox
 from kernel.runtime.middleware import observers
 from kernel.runtime.reply_backend import ReplyBackend
-from kernel.runtime.sender import Parcel, Sender, bound_queues
+from kernel.runtime.sender import Parcel, Sender, Specs, bound_queues
 from kernel.runtime.signal_table import after_task_publish, before_task_publish
 
 logger = logging.getLogger("kernel.publisher")
@@ -95,7 +95,7 @@ class Place(NamedTuple):
     queue: str
     exchange: str
     routing_key: str
-    specs: tuple[QueueSpec, ...]
+    specs: Specs
 
 
 class Publisher:
@@ -142,13 +142,12 @@ class Publisher:
             return
         now = time.time()
         parcels = [parcel for call in calls for parcel in self._parcels(call, now)]
-        if self._replies is not None:
-            parcels = self._answered(self._replies, parcels, calls)
+        also = () if self._replies is None else self._answered(self._replies, parcels, calls)
         if self._observers:
             items = [parcel.item for parcel in parcels]
             for observe in self._observers:
                 observe(items)
-        self._sender.send(parcels, self._policy_of(calls[0].options))
+        self._sender.send(parcels, self._policy_of(calls[0].options), also)
         if self._emit is not None:
             self._emit([_sent(parcel, now) for parcel in parcels])
         if after_task_publish.receivers:
@@ -188,19 +187,16 @@ class Publisher:
             self._outlines.learn(call, declared, options, parcels[0])
         return parcels
 
-    def _answered(self, replies: ReplyBackend, parcels: list[Parcel], calls: Sequence[Call]) -> list[Parcel]:
-        """With the reply queue among what must exist, where an answer comes to this process."""
+    def _answered(self, replies: ReplyBackend, parcels: Sequence[Parcel], calls: Sequence[Call]) -> Specs:
+        """The reply queue, which must exist where an answer comes to this process."""
         here = self._wiring.mailbox
         if not any(parcel.item.reply_to == here.oid for parcel in parcels) or not may_wait():
-            return parcels
-        here.expect(task_id for call in calls for task_id in ids_in(call))
+            return ()
+        here.expect([task_id for call in calls for task_id in (ids_in(call) if call.options else (call.id,))])
         queue = replies.queue()
         if replies.declare_again():
             self._sender.forget(queue)
-        return [
-            Parcel(item, (*specs, queue), headers) if item.reply_to == queue.name else Parcel(item, specs, headers)
-            for item, specs, headers in parcels
-        ]
+        return (queue,)
 
     def _places(self, destination: Destination, caps: BrokerCaps) -> list[Place]:
         queue, exchange, key, _, spec = destination

@@ -76,6 +76,7 @@ class ReplyBackend(ResultBackend):
         self._reader: ReplyReader | None = None
         self._lock = threading.Lock()
         self._declared_at: float | None = None
+        self._queue = QueueSpec("")
         wiring.mailbox.owner = id(self)
         _to_retire.add(self)
 
@@ -145,8 +146,10 @@ class ReplyBackend(ResultBackend):
 
     def queue(self) -> QueueSpec:
         """The reply queue, as it is declared with the first message that names it."""
-        mailbox = self._wiring.mailbox
-        return QueueSpec(mailbox.oid, expires_s=mailbox.ttl_s)
+        mailbox, known = self._wiring.mailbox, self._queue
+        if known.name != mailbox.oid or known.expires_s != mailbox.ttl_s:
+            known = self._queue = QueueSpec(mailbox.oid, expires_s=mailbox.ttl_s)
+        return known
 
     def declare_again(self) -> bool:
         """Whether the queue is to be declared with the next message: at first, and before it may count as unused."""

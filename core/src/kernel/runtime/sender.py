@@ -20,11 +20,14 @@ MOST = 1000
 """Messages in one call of the broker, with a deadline of their own: a large group is not too much for a slow server."""
 
 
+Specs = tuple[QueueSpec, ...]
+
+
 class Parcel(NamedTuple):
     """A message, the queues that must exist for it to arrive, and the headers of protocol 2, whatever it is sent in."""
 
     item: Outgoing
-    specs: tuple[QueueSpec, ...]
+    specs: Specs
     headers: Mapping[str, Any]
 
 
@@ -50,17 +53,22 @@ class Sender:
         self._declared: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
-    def send(self, parcels: Sequence[Parcel], policy: PublishPolicy) -> None:
+    def send(self, parcels: Sequence[Parcel], policy: PublishPolicy, also: Specs = ()) -> None:
         """Send all; what the broker refused for a passing reason is sent again, the rest is reported.
 
         A broker that takes no messages at present is not asked again for every further thousand.
+
+        Args:
+            parcels: what is to be sent.
+            policy: how patiently.
+            also: queues that must exist for the answers.
 
         Raises:
             OperationalError: ``failed`` maps the id of each message that was not taken to its error.
         """
         failures: list[Failure] = []
         for start in range(0, len(parcels), MOST):
-            found = self._send(parcels[start : start + MOST] if len(parcels) > MOST else parcels, policy)
+            found = self._send(parcels[start : start + MOST] if len(parcels) > MOST else parcels, policy, also)
             failures += found
             stop = next((error for _, error in found if error.retryable), None)
             if stop is not None:
@@ -69,14 +77,14 @@ class Sender:
         if failures:
             raise self._refused(failures, len(parcels))
 
-    def _send(self, parcels: Sequence[Parcel], policy: PublishPolicy) -> list[Failure]:
+    def _send(self, parcels: Sequence[Parcel], policy: PublishPolicy, also: Specs) -> list[Failure]:
         """Send at most a thousand, with patience; those that were not taken."""
         pauses = policy.total_s
         limit = None if pauses is None else Deadline.after(self._timeout_s + pauses)
         waiting, retry = parcels, 0
         given_up: list[Failure] = []
         while True:
-            failures = self._try(waiting, limit)
+            failures = self._try(waiting, limit, also)
             if not failures:
                 return given_up
             allowed = [policy.allows(retry, error) for _, error in failures]
@@ -88,23 +96,23 @@ class Sender:
             time.sleep(pause)
             waiting, retry = [parcel for parcel, _ in again], retry + 1
 
-    def _try(self, parcels: Sequence[Parcel], limit: Deadline | None) -> list[Failure]:
+    def _try(self, parcels: Sequence[Parcel], limit: Deadline | None, also: Specs) -> list[Failure]:
         deadline = limit or Deadline.after(self._timeout_s)
         try:
-            failures = self._publish(parcels, deadline)
+            failures = self._publish(parcels, deadline, also)
             gone = [parcel for parcel, error in failures if error.code is Code.NOT_FOUND]
             if gone:  # somebody deleted the queue after it was declared
-                self._forget(gone)
+                self._forget(gone, also)
                 failures = [failure for failure in failures if failure[1].code is not Code.NOT_FOUND]
-                failures += self._publish(gone, deadline)
+                failures += self._publish(gone, deadline, also)
         except DriverError as error:
             return [(parcel, error) for parcel in parcels]
         return failures
 
-    def _publish(self, parcels: Sequence[Parcel], deadline: Deadline) -> list[Failure]:
+    def _publish(self, parcels: Sequence[Parcel], deadline: Deadline, also: Specs) -> list[Failure]:
         broker = self._broker(deadline)
         try:
-            self._declare(broker, parcels, deadline)
+            self._declare(broker, parcels, also, deadline)
             results = broker.publish([parcel.item for parcel in parcels], deadline)
         except KernelError:
             raise
@@ -116,9 +124,14 @@ class Sender:
             ) from error
         return [(parcel, r.error) for parcel, r in zip(parcels, results, strict=True) if r.error is not None]
 
-    def _declare(self, broker: Broker, parcels: Sequence[Parcel], deadline: Deadline) -> None:
+    def _declare(self, broker: Broker, parcels: Sequence[Parcel], also: Specs, deadline: Deadline) -> None:
         """Make sure that the queues exist; asked of the broker once per process and queue."""
-        missing = {s.name: s for parcel in parcels for s in parcel.specs if s.name not in self._declared}
+        missing = {spec.name: spec for spec in also if spec.name not in self._declared}
+        seen: Specs = ()
+        for parcel in parcels:
+            if parcel.specs is not seen:  # messages of one task share them
+                seen = parcel.specs
+                missing.update({spec.name: spec for spec in seen if spec.name not in self._declared})
         if not missing:
             return
         broker.declare(list(missing.values()), deadline)
@@ -130,9 +143,10 @@ class Sender:
         with self._lock:
             self._declared -= {spec.name}
 
-    def _forget(self, parcels: Sequence[Parcel]) -> None:
+    def _forget(self, parcels: Sequence[Parcel], also: Specs) -> None:
         with self._lock:
             self._declared -= {spec.name for parcel in parcels for spec in parcel.specs}
+            self._declared -= {spec.name for spec in also}
 
     def _refused(self, failures: Sequence[Failure], sent: int) -> OperationalError:
         first = failures[0][1]

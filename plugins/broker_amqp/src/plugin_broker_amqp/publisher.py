@@ -68,13 +68,14 @@ class Publisher:
         Raises:
             DriverError: no connection could be had: nothing was sent.
         """
-        if not self._turn.acquire(timeout=min(deadline.left(), threading.TIMEOUT_MAX)):
+        turn = self._turn
+        if not turn.acquire(blocking=False) and not turn.acquire(timeout=min(deadline.left(), threading.TIMEOUT_MAX)):
             raise failures.timeout("Waiting to publish", Applied.NOT_APPLIED)
         try:
             self._ready(deadline)
             return self._fly(parcels, deadline) if self._confirm else self._let_go(parcels, deadline)
         finally:
-            self._turn.release()
+            turn.release()
 
     def close(self, deadline: Deadline) -> None:
         """End the connection."""
@@ -196,6 +197,9 @@ class Publisher:
 
 def _chunks(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
     """In order, so that neither the number nor the bytes of one write are large."""
+    if len(parcels) == 1:
+        yield parcels
+        return
     start = size = 0
     for index, parcel in enumerate(parcels):
         size += len(parcel.body) + len(parcel.header)

@@ -37,7 +37,10 @@ class Stream:
         while view:
             try:
                 with self._one:
-                    view = view[self._sock.send(view) :]
+                    sent = self._sock.send(view)
+                if sent == len(view):
+                    return
+                view = view[sent:]
             except _AGAIN:
                 if not self._ready(select.POLLOUT, deadline.left(), None):
                     raise TimeoutError("the server does not read") from None

@@ -74,7 +74,9 @@ class Wire:
         Raises:
             DriverError: UNAVAILABLE, or TIMEOUT: then the connection cannot be used any more.
         """
-        if not self._writing.acquire(timeout=min(deadline.left(), threading.TIMEOUT_MAX)):
+        writing = self._writing
+        most = threading.TIMEOUT_MAX
+        if not writing.acquire(blocking=False) and not writing.acquire(timeout=min(deadline.left(), most)):
             raise failures.timeout("Sending", Applied.NOT_APPLIED)
         try:
             self._check()
@@ -85,7 +87,7 @@ class Wire:
         except OSError as error:
             raise self.fail(failures.lost(f"{error}", error)) from error
         finally:
-            self._writing.release()
+            writing.release()
 
     # --- for whoever waits
 
