@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from kernel.model.context import current, may_wait
 
@@ -30,7 +29,7 @@ def allow_join_result() -> Iterator[None]:
     if running is None:
         yield
         return
-    token = current.set(replace(running, may_wait=True))
+    token = current.set(running._replace(may_wait=True))
     try:
         yield
     finally:
@@ -44,7 +43,7 @@ def denied_join_result() -> Iterator[None]:
     if running is None:
         yield
         return
-    token = current.set(replace(running, may_wait=False))
+    token = current.set(running._replace(may_wait=False))
     try:
         yield
     finally:

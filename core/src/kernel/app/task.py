@@ -229,11 +229,13 @@ class Task(SignedTask[P, R], Generic[P, R]):
     @property
     def prepared(self) -> Prepared:
         """What is looked up once per configuration; finalizes the application."""
-        app, prepared = self.app, self._prepared
+        app, prepared = self.owner, self._prepared
+        if app is not None and prepared is not None and prepared.config is app.config:
+            return prepared
+        app = self.app
         config = app.config
-        if prepared is None or prepared.config is not config:
-            app.tasks  # noqa: B018 - finalizes, so that annotations and settings are applied to a complete registry
-            prepared = self._prepared = prepare(self, config, self.overrides)
+        app.tasks  # noqa: B018 - finalizes, so that annotations and settings are applied to a complete registry
+        prepared = self._prepared = prepare(self, config, self.overrides)
         return prepared
 
     @property

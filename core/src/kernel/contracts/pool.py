@@ -9,16 +9,17 @@ nothing else waits.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NamedTuple
 
 from kernel.contracts.broker import SettleKind
 from kernel.contracts.capabilities import PoolCaps
 
+NO_DETAIL: Final[Mapping[str, object]] = {}
 
-@dataclass(frozen=True, slots=True)
-class Job:
+
+class Job(NamedTuple):
     """One delivery to run. Picklable; ``payload`` is the executor's business.
 
     Attributes:
@@ -38,8 +39,7 @@ class Job:
     hard_limit: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What an executor says of one job after commit: how to settle its delivery, and what to tell the world.
 
     ``state`` is the state reached (features.md 1.4), ``events`` are monitoring events to publish, ``log`` is the line
@@ -54,7 +54,7 @@ class Report:
     reason: str = ""
     events: tuple[Mapping[str, object], ...] = ()
     log: tuple[int, str] | None = None
-    detail: Mapping[str, object] = field(default_factory=dict)
+    detail: Mapping[str, object] = NO_DETAIL
 
 
 class LossCause(StrEnum):

@@ -7,15 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernel.engine.ratelimit import TokenBucket
 from kernel.engine.revoked import RevokedTasks
 from kernel.errors import InvalidTaskError
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Run it now. Limits are seconds, None for no limit."""
 
     task: str

@@ -96,7 +96,7 @@ def attempt(task: RunnableTask, request: Request, limiter: SoftLimiter | None, p
             task.before_start(request.id or "", request.args, request.kwargs)
             with _limit(limiter, request):
                 value = task.body(*request.args, **request.kwargs)
-            if isinstance(value, Awaitable):
+            if value is not None and isinstance(value, Awaitable):  # what most bodies return need not be looked at
                 value = ports.drive(value, request.timelimit[1], limiter)
         except BaseException as error:  # noqa: BLE001 - the one place where a body's exceptions stop
             return judge(task, request, error, ports)

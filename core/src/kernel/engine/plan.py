@@ -5,10 +5,12 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from kernel.contracts.backend import Record, StoreMode
 from kernel.contracts.broker import SettleKind
+from kernel.contracts.pool import NO_DETAIL
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.errbacks import NO_ERRBACKS, Errbacks, errbacks_of
 from kernel.engine.falling import Fall, after_failure, membership, readable_fall
@@ -46,8 +48,7 @@ class Setting:
     log_level: int = logging.INFO
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The writes that one run of a task implies, in the order they are performed (wire.md 2.8).
 
     Attributes:
@@ -81,11 +82,10 @@ class Plan:
     runtime_s: float = 0.0
     events: tuple[Event, ...] = ()
     log: tuple[int, str] | None = None
-    detail: Mapping[str, object] = field(default_factory=dict)
+    detail: Mapping[str, object] = NO_DETAIL
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One finished run: which task, for which request, from when to when (Unix time)."""
 
     task: RunnableTask

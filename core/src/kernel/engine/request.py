@@ -7,6 +7,8 @@ from kernel.errors import InvalidTaskError
 from kernel.model.context import Request
 from kernel.model.message import BROKER_HEADERS, OWN_HEADERS, Body
 
+_NOT_OWN = OWN_HEADERS | BROKER_HEADERS
+
 
 class Transported(Protocol):
     """What the transport says of a message beside its headers and body."""
@@ -79,8 +81,9 @@ def build_request(body: Body, transported: Transported, node: str) -> Request:
 
 def own_headers(headers: Mapping[str, Any]) -> dict[str, Any] | None:
     """The caller's own extra headers, None when there are none."""
-    own = {key: value for key, value in headers.items() if key not in OWN_HEADERS and key not in BROKER_HEADERS}
-    return own or None
+    if _NOT_OWN.issuperset(headers):
+        return None
+    return {key: value for key, value in headers.items() if key not in _NOT_OWN}
 
 
 def time_limits(value: object) -> tuple[float | None, float | None]:

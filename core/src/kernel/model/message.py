@@ -5,8 +5,7 @@ business; this module only knows what the parts mean.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernel.errors import InvalidTaskError
 
@@ -30,8 +29,7 @@ BROKER_HEADERS = frozenset(
 """Headers a broker adds; never sent on with a retry (wire.md 2.7)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Embed:
+class Embed(NamedTuple):
     """The third part of a body: what follows the task."""
 
     callbacks: list[Any] | None = None
@@ -50,10 +48,10 @@ class Embed:
 
 
 NO_EMBED = Embed()
+_NOTHING_EMBEDDED = NO_EMBED.to_wire()
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """The decoded body of any protocol, with the headers that describe it."""
 
     args: tuple[Any, ...]
@@ -72,9 +70,9 @@ def read_body(headers: Mapping[str, Any], payload: object) -> Body:
     Raises:
         InvalidTaskError: for a payload that is none of the three forms (wire.md 2, the lower rows).
     """
-    if isinstance(payload, Mapping):
-        return _read_mapping(headers, payload)
     if not isinstance(payload, (list, tuple)):
+        if isinstance(payload, Mapping):
+            return _read_mapping(headers, payload)
         raise InvalidTaskError(f"A task body must be a list or mapping, not {type(payload).__name__}")
     if len(payload) != 3:  # noqa: PLR2004 - args, kwargs, embed
         raise InvalidTaskError(f"A task body must have exactly 3 parts (args, kwargs, embed), got {len(payload)}")
@@ -110,6 +108,8 @@ def _kwargs(value: object) -> dict[str, Any]:
 
 
 def _embed(value: object) -> Embed:
+    if value == _NOTHING_EMBEDDED:
+        return NO_EMBED
     if not isinstance(value, Mapping):
         raise InvalidTaskError(f"The embedded options must be a mapping, not {type(value).__name__}")
     chord = value.get("chord")

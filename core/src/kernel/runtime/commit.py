@@ -7,8 +7,7 @@ instead.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kernel.contracts.backend import StoreMode
 from kernel.contracts.broker import SettleKind
@@ -65,8 +64,7 @@ class Committing(Storing, Protocol):
         """Where chords count their members."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A run whose plan may have changed while it was written."""
 
     tag: int

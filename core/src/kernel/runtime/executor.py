@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kernel.contracts.broker import SettleKind
@@ -49,8 +49,7 @@ class Payload(NamedTuple):
     events: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A run with its plan, waiting for commit. ``urgent`` when handlers or errbacks are to run after the writes."""
 
     tag: int

@@ -15,12 +15,12 @@ _KINDS = {kind.value: kind for kind in SettleKind}
 
 def row_of(job: Job) -> Row:
     """A job; its tag comes first."""
-    return (job.tag, job.task, job.id, job.payload, job.soft_limit, job.hard_limit)
+    return tuple(job)
 
 
 def job_of(row: Row) -> Job:
     """The job again."""
-    return Job(*row)
+    return Job._make(row)
 
 
 def rows_of(reports: Iterable[Report]) -> list[Row]:

@@ -132,5 +132,14 @@ def _encoder() -> Callable[[object], str]:
     return lambda value: "".join(pieces(value, 0))
 
 
+def _decode(text: str) -> object:
+    """One JSON text. Nearly none has white space around it, for which ``JSONDecoder.decode`` looks twice."""
+    try:
+        value, end = _decoder.scan_once(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else _decoder.decode(text)
+
+
 _encode = _encoder()
-_decode = json.JSONDecoder(object_pairs_hook=_object).decode
+_decoder: Any = json.JSONDecoder(object_pairs_hook=_object)
