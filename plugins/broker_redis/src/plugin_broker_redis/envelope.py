@@ -21,12 +21,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from kernel.contracts import Outgoing
+from kernel.contracts.json_quick import json_reader, json_writer
 from kernel.errors import Code, DriverError
 
 _EXTRA: Final = "kernel"
 _PLAIN: Final = (str, int, float, bytes)
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_loads = json.JSONDecoder().decode
+_dumps = json_writer(compact=True)
+_loads = json_reader()
 _KNOWN: Final = frozenset(
     {
         "correlation_id",

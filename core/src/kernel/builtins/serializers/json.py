@@ -5,16 +5,15 @@ lone surrogates, and a dict of the caller that has exactly the two keys of a tag
 readable by kombu, so it is an EncodeError too.
 """
 
-import json
-from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from kernel.builtins.serializers import json_text
 from kernel.builtins.serializers.json_plain import is_plain
 from kernel.builtins.serializers.json_tags import TAG_KEYS, TYPE_KEY, from_tag, to_tag
+from kernel.contracts.json_quick import json_reader, json_writer
 from kernel.contracts.serializer import Buffer, DecodeLimits, Serializer
 from kernel.contracts.values import ValueWalk
 from kernel.errors import DecodeError, EncodeError
@@ -118,28 +117,5 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     return found
 
 
-def _encoder() -> Callable[[object], str]:
-    """What writes JSON. ``JSONEncoder.encode`` makes CPython's C encoder anew for every value, which costs as much as a
-    small value does (benchmarks/README.md); where there is no C encoder it is taken as it is.
-    """
-    # The walk has seen that nothing holds itself, so the encoder need not look again.
-    slow = json.JSONEncoder(default=to_tag, check_circular=False)
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return slow.encode
-    text = json.encoder.encode_basestring_ascii
-    pieces = make(None, to_tag, text, None, slow.key_separator, slow.item_separator, False, False, True)
-    return lambda value: "".join(pieces(value, 0))
-
-
-def _decode(text: str) -> object:
-    """One JSON text. Nearly none has white space around it, for which ``JSONDecoder.decode`` looks twice."""
-    try:
-        value, end = _decoder.scan_once(text, 0)
-    except StopIteration:
-        end = -1
-    return value if end == len(text) else _decoder.decode(text)
-
-
-_encode = _encoder()
-_decoder: Any = json.JSONDecoder(object_pairs_hook=_object)
+_encode = json_writer(to_tag)  # the walk has seen that nothing holds itself
+_decode = json_reader(_object)

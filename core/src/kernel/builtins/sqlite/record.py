@@ -6,13 +6,13 @@ Bytes in headers are tagged: ``{"\u0000b": base64}``; a mapping with a key that 
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from kernel.builtins import envelope
 from kernel.contracts.broker import HeaderValue, Outgoing
+from kernel.contracts.json_quick import json_reader, json_writer
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _TAG_BYTES = "\x00b"
@@ -23,8 +23,8 @@ _DEFAULTS = {
     for field in fields(Outgoing)
     if field.name not in {"queue", "body", "headers", "id", "properties", "exchange", "routing_key"}
 }
-_decode = json.JSONDecoder().raw_decode
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_decode = json_reader()
+_dumps = json_writer(compact=True)
 
 
 def pack(item: Outgoing) -> str:
@@ -48,7 +48,7 @@ def pack(item: Outgoing) -> str:
 
 def unpack(meta: str, queue: str, body: bytes) -> Outgoing:
     """The message again, as received from ``queue``."""
-    parts, _ = _decode(meta)
+    parts = _decode(meta)
     if _ESCAPED_NUL in meta:
         parts[1:] = [_untagged(part) for part in parts[1:]]
     if len(parts) == 2:  # noqa: PLR2004 - no field differs from its default
