@@ -5,6 +5,7 @@ is one write, a blocked wait can be woken from outside, and pushed frames stand 
 """
 
 import contextlib
+import select
 import socket
 import ssl
 from collections import deque
@@ -49,6 +50,13 @@ class Wire:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._poll: select.poll | None = None
+        if not isinstance(connection, ssl.SSLSocket):
+            # A socket with a timeout costs three system calls more for each request: two to set it, one to look whether
+            # it may be written to. TLS may want to read before it writes, which the library knows how to wait for.
+            connection.setblocking(False)
+            self._poll = select.poll()
+            self._poll.register(connection, select.POLLIN)
         self._data = bytearray()
         self._at = 0
         self._deadline = Deadline(0.0)
@@ -98,8 +106,16 @@ class Wire:
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Write, without waiting for a reply."""
-        self._socket.settimeout(max(_SHORTEST_S, deadline.left()))
-        self._socket.sendall(data)
+        if self._poll is None:
+            self._socket.settimeout(max(_SHORTEST_S, deadline.left()))
+            self._socket.sendall(data)
+            return
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except BlockingIOError:
+                self._await(select.POLLOUT, deadline.left())
 
     @property
     def usable(self) -> bool:
@@ -196,11 +212,27 @@ class Wire:
 
     def _fill(self) -> None:
         left = self._deadline.left() if self._idle_s is None else self._idle_s
-        self._socket.settimeout(max(_SHORTEST_S, left))
+        if self._poll is None:
+            self._socket.settimeout(max(_SHORTEST_S, left))
+        else:
+            self._await(select.POLLIN, left)
         data = self._socket.recv(CHUNK)
         if not data:
             raise ConnectionResetError("the server closed the connection")
         self._data += data
+
+    def _await(self, what: int, left: float) -> None:
+        """Wait until the socket takes or has something.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        poll = self._poll
+        if what == select.POLLOUT or poll is None:
+            poll = select.poll()
+            poll.register(self._socket, what)
+        if not poll.poll(max(_SHORTEST_S, left) * 1000):
+            raise TimeoutError("timed out")
 
 
 class _Push:
