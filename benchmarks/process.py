@@ -52,7 +52,7 @@ def wait_for(counter: Path, size: int) -> None:
     deadline = time.monotonic() + 120
     while not counter.exists() or counter.stat().st_size < size:
         if time.monotonic() > deadline:
-            raise SystemExit(f"{counter} did not reach {size}")
+            raise SystemExit(f"{counter} did not reach {size}: {counter.stat().st_size if counter.exists() else None}")
         time.sleep(0.002)
 
 

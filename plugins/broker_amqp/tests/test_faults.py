@@ -10,7 +10,7 @@ from kernel.errors import Applied, Code, DriverError
 from kernel.model.topology import QueueSpec
 from kernel_conformance.proxy import Trouble
 from kernel_conformance.server import free_port
-from plugin_broker_amqp import native
+from plugin_broker_amqp import native, publisher
 from plugin_broker_amqp.address import addresses
 from plugin_broker_amqp.options import Options
 from plugin_broker_amqp.stream import discard
@@ -180,6 +180,15 @@ def test_without_confirmation(make, name, caplog):
     assert all(result.ok for result in results)
     assert one(broker.consumer([name], 0)).message.id == "1"
     until(lambda: "reached no queue" in caplog.text or broker.publish([], soon()))
+
+
+def test_a_process_that_ends_waits_for_what_it_sent_without_confirmation(make, name):
+    sender, other = make(confirm_publish=False), make()
+    sender.declare([QueueSpec(name)], soon())
+    for number in range(500):
+        assert sender.publish([Outgoing(name, b"x", {}, str(number))], soon())[0].ok
+    publisher._finish()
+    assert other.depth([name], soon())[name].ready == 500
 
 
 def test_a_silent_connection_is_given_up(make, proxy, rabbit, name):

@@ -1,7 +1,10 @@
 """Publishing: batches whose confirmations are awaited together, each message with its own result."""
 
+import atexit
+import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +18,8 @@ from plugin_broker_amqp.wire import Wire
 CHUNK: Final = 100
 """Messages collected into one write."""
 CHUNK_BYTES: Final = 262_144
+EXIT_S: Final = 1.0
+"""How long a process that ends waits for the server to read what was sent without confirmation."""
 _BLOCKED_CURE: Final = "Free memory or disk on the server; rabbitmq-diagnostics alarms tells which."
 
 
@@ -56,6 +61,8 @@ class Publisher:
         self._flight = Flight(confirm)
         self._channel = 0
         self._methods: dict[tuple[str, str, bool], bytes] = {}
+        if not confirm:
+            _careless.add(self)
 
     @property
     def wire(self) -> Wire | None:
@@ -193,6 +200,20 @@ class Publisher:
             return [error]
         self._give_up(sent, DriverError(Code.UNAVAILABLE, f"The channel was closed: {error}", cure=error.cure))
         return [*(one.error for one in sent), *[_unsent(error)] * (len(parcels) - len(sent))]
+
+
+_careless: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
+"""Those that do not wait for confirmations."""
+
+
+@atexit.register
+def _finish() -> None:
+    """A server that sees a connection break forgets what it has read from it and not routed yet; one that is asked to
+    close it deals with all of that first.
+    """
+    for publisher in list(_careless):
+        with contextlib.suppress(Exception):  # the interpreter ends; nobody was promised anything
+            publisher.close(Deadline.after(EXIT_S))
 
 
 def _chunks(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
