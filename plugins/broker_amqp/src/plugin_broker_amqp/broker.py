@@ -181,18 +181,8 @@ class AmqpBroker(Broker):
     def publish(self, items: Sequence[Outgoing], deadline: Deadline) -> list[PublishResult]:
         """See :meth:`kernel.contracts.Broker.publish`."""
         self._check_open()
-        if len(items) == 1:
-            return [self._publish_one(items[0], deadline)]
         errors = self._send([(item, UNMARKED) for item in items], deadline)
         return [PUBLISHED if error is None else PublishResult(error) for error in errors]
-
-    def _publish_one(self, item: Outgoing, deadline: Deadline) -> PublishResult:
-        try:
-            parcel = self._packing.parcel(item, UNMARKED, deadline)
-        except DriverError as error:
-            return PublishResult(error)
-        failed = self._publisher.send((parcel,), deadline)[0]
-        return PUBLISHED if failed is None else PublishResult(failed)
 
     def consumer(self, queues: Sequence[str], prefetch: int) -> Consumer:
         """See :meth:`kernel.contracts.Broker.consumer`."""

@@ -13,6 +13,7 @@ from kernel.contracts import Deadline
 from kernel.errors import Applied, Code, DriverError
 from plugin_broker_amqp import failures, frames
 from plugin_broker_amqp.flight import Flight, Sent, unresolved
+from plugin_broker_amqp.turns import taken
 from plugin_broker_amqp.wire import Wire
 
 CHUNK: Final = 100
@@ -75,14 +76,13 @@ class Publisher:
         Raises:
             DriverError: no connection could be had: nothing was sent.
         """
-        turn = self._turn
-        if not turn.acquire(blocking=False) and not turn.acquire(timeout=min(deadline.left(), threading.TIMEOUT_MAX)):
+        if not taken(self._turn, deadline):
             raise failures.timeout("Waiting to publish", Applied.NOT_APPLIED)
         try:
             self._ready(deadline)
             return self._fly(parcels, deadline) if self._confirm else self._let_go(parcels, deadline)
         finally:
-            turn.release()
+            self._turn.release()
 
     def close(self, deadline: Deadline) -> None:
         """End the connection."""

@@ -15,6 +15,7 @@ from kernel.contracts import Deadline
 from kernel.errors import Applied, DriverError
 from plugin_broker_amqp import failures, frames
 from plugin_broker_amqp.stream import Stream, discard
+from plugin_broker_amqp.turns import taken
 
 SLICE_S: Final = 0.05
 """A follower looks itself so often, should it be that nobody tells it."""
@@ -74,9 +75,7 @@ class Wire:
         Raises:
             DriverError: UNAVAILABLE, or TIMEOUT: then the connection cannot be used any more.
         """
-        writing = self._writing
-        most = threading.TIMEOUT_MAX
-        if not writing.acquire(blocking=False) and not writing.acquire(timeout=min(deadline.left(), most)):
+        if not taken(self._writing, deadline):
             raise failures.timeout("Sending", Applied.NOT_APPLIED)
         try:
             self._check()
@@ -87,7 +86,7 @@ class Wire:
         except OSError as error:
             raise self.fail(failures.lost(f"{error}", error)) from error
         finally:
-            writing.release()
+            self._writing.release()
 
     # --- for whoever waits
 
@@ -201,7 +200,7 @@ class Wire:
         Raises:
             DriverError: TIMEOUT when it is not our turn in time.
         """
-        if not self._turn.acquire(timeout=min(deadline.left(), threading.TIMEOUT_MAX)):
+        if not taken(self._turn, deadline):
             raise failures.timeout("Waiting for the connection", Applied.NOT_APPLIED)
         before, self._deadline = self._deadline, deadline
         try:
