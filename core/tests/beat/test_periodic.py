@@ -1,9 +1,11 @@
 """``beat_schedule`` in every form, ``app.add_periodic_task``, and the signals that call for it."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kernel.beat import Scheduler
 from kernel.errors import ImproperlyConfigured
 from kernel.schedules import crontab, maybe_schedule, schedule
 
@@ -61,6 +63,17 @@ def test_an_entry_that_cannot_be_is_an_error_when_it_is_set(make_app, entry, sai
         app.conf.beat_schedule = {"mine": entry}
     assert "entry 'mine'" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_only_beat_needs_the_library_for_the_sun(make_app, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ephem", None)
+    entry = {"task": "a", "schedule": {"event": "sunset", "lat": 52.5, "lon": 13.4}}
+    app = make_app(beat_schedule={"a": entry})
+    assert set(app.conf.beat_schedule) == {"a"}
+    with pytest.raises(ImproperlyConfigured, match="ephem"):
+        Scheduler(app)
+    with pytest.raises(ImproperlyConfigured, match="latitude"):
+        app.conf.beat_schedule = {"a": {**entry, "schedule": {"event": "sunset", "lat": 152.5, "lon": 13.4}}}
 
 
 def test_tasks_are_added_when_the_application_is_configured(make_app):

@@ -44,6 +44,8 @@ def _schedule_problem(entry: Mapping[str, Any]) -> str:
         found = maybe_schedule(entry["schedule"], bool(entry.get("relative", False)))
         if getattr(found, "run_every", None) == timedelta():
             return "has an interval of nothing: it would be sent without a pause"
-    except (ParseException, ValueError, TypeError, ImproperlyConfigured) as error:
+    except ImproperlyConfigured:  # the library for the Sun: beat needs it and says so, workers and clients do not
+        return ""
+    except (ParseException, ValueError, TypeError) as error:
         return f"has a schedule that cannot be: {error}"
     return ""

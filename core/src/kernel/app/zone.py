@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 from kernel.model.config import Config
 
@@ -57,9 +57,13 @@ def timezone(app: Timed) -> tzinfo:
 class Timezone:
     """``app.timezone``, as an attribute with a type."""
 
-    def __get__(self, app: Timed, owner: type[Any] | None = None) -> tzinfo:
+    @overload
+    def __get__(self, app: None, owner: type[Any]) -> "Timezone": ...
+    @overload
+    def __get__(self, app: Timed, owner: type[Any] | None = None) -> tzinfo: ...
+    def __get__(self, app: Timed | None, owner: type[Any] | None = None) -> "Timezone | tzinfo":
         """The zone of that application; raises as :func:`timezone`."""
-        return timezone(app)
+        return self if app is None else timezone(app)
 
 
 def now(app: Timed) -> datetime:
