@@ -136,7 +136,10 @@ class Signature(dict[str, Any], Generic[R]):
         """What starts it, and its result."""
         positional, named, merged = self.merged(args, kwargs, options)
         call = self.call_of({**self, "args": positional, "kwargs": named, "options": merged})
-        return Started([call], [], AsyncResult(call.id, self.app, ignored=bool(call.options.get("ignore_result"))))
+        task = self.app.tasks.get(self["task"])
+        result = AsyncResult(call.id, self.app) if task is None else task.AsyncResult(call.id)
+        result.ignored = bool(call.options.get("ignore_result"))
+        return Started([call], [], result)
 
     def call_of(self, node: Mapping[str, Any]) -> Call:
         """The checked call of one task's node, as the application that owns this signature sends it."""

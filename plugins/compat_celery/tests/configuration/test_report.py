@@ -67,6 +67,17 @@ def test_a_namespace_is_that_of_django(run: Folder) -> None:
     assert [row["name"] for row in json.loads(done.stdout)] == ["timezone"]
 
 
+def test_settings_are_shown_by_the_names_they_were_given_by(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://h")
+    text = "BROKER_URL = 'redis://other'\nCELERYD_CONCURRENCY = 4\n"
+    done = run("compat_config_old", text, "--output", "json")
+    given = {row["name"]: row["given"] for row in json.loads(done.stdout)}
+    assert given == {"broker_url": "CELERY_BROKER_URL", "worker_concurrency": "CELERYD_CONCURRENCY"}
+    assert "Today worker_concurrency." in run("compat_config_old", text).stdout
+    django = run("compat_config_in_django", "CELERY_TIMEZONE = 'UTC'\n", "--namespace", "CELERY")
+    assert "CELERY_TIMEZONE" in django.stdout
+
+
 def test_without_anything_to_show_it_says_what_to_name() -> None:
     done = CliRunner().invoke(config_command, [])
     assert "There is no configuration of Celery to show" in str(done.exception)

@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kernel.errors import BackendStoreError
+from kernel_conformance.servers.memcached import MemcachedServer
+from kernel_conformance.servers.redis import RedisServer
 from plugin_compat_celery import Celery
 from plugin_compat_celery.contrib.abortable import ABORTED, AbortableAsyncResult, AbortableTask
 from plugin_compat_celery.contrib.testing.app import TestApp, setup_default_app
@@ -39,8 +42,9 @@ def test_a_running_task_sees_that_it_is_aborted(app: Celery) -> None:
     running = threading.Event()
     task = looker(app, running)
     with start_worker(app, perform_ping_check=False):
-        result = task.delay()
+        result = task.s().delay()
         assert isinstance(result, AbortableAsyncResult)
+        assert isinstance(task.apply_async(countdown=60), AbortableAsyncResult)
         assert running.wait(20)
         assert not result.is_aborted()
         result.abort()
@@ -69,6 +73,27 @@ def test_a_success_cannot_be_aborted(app: Celery) -> None:
         assert result.get(timeout=20) == "stopped"
     result.abort()
     assert result.state == "SUCCESS"
+
+
+@pytest.fixture(params=["sqlite", "redis", "memcached"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a result backend that processes share."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/results.sqlite3"
+        return
+    server = {"redis": RedisServer, "memcached": MemcachedServer}[request.param]()
+    server.start()
+    yield server.url if isinstance(server, RedisServer) else "cache+memcached://{}:{}/".format(*server.address)
+    server.stop()
+
+
+def test_the_wish_is_a_state_in_every_store(store: str) -> None:
+    app = TestApp(backend=store)
+    with setup_default_app(app):
+        task = looker(app, threading.Event())
+        result = task.AsyncResult("an-id")
+        result.abort()
+        assert (result.state, task.is_aborted(task_id="an-id")) == (ABORTED, True)
 
 
 def test_by_rpc_nobody_would_see_it(app: Celery) -> None:

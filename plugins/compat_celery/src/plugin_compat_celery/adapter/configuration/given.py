@@ -56,6 +56,9 @@ class Given:
         constructor: what the application was made with.
         prefix: the namespace of settings, such as ``'CELERY'``; None is none.
         environ: variables.
+
+    Attributes:
+        spelled: the name that each setting was given by last.
     """
 
     def __init__(self, constructor: Mapping[str, Any], prefix: str | None, environ: Mapping[str, str]) -> None:
@@ -67,6 +70,7 @@ class Given:
         self._environ = environ
         self._read: Source | None = None
         self._merged: dict[str, Any] | None = None
+        self.spelled: dict[str, str] = {}
 
     def set_object(self, obj: object, *, silent: bool) -> None:
         """Take settings from this object, in place of an earlier one."""
@@ -85,13 +89,14 @@ class Given:
     def all(self) -> dict[str, Any]:
         """Every setting that some source gives, by its name of today."""
         if self._merged is None:
-            merged: dict[str, Any] = {}
-            for layer in (*map(_called, self._defaults), self.read(), self.constructor, self.changes):
-                merged.update({today(name, self.prefix): value for name, value in layer.items()})
+            layers = (*map(_called, self._defaults), self.read(), self.constructor, self.changes)
+            found = [(today(name, self.prefix), name, value) for layer in layers for name, value in layer.items()]
             for variable, name in ENVIRONMENT.items():
                 if self._environ.get(variable):
-                    merged[name] = self._environ[variable]
-            self._merged = merged
+                    found.append((name, variable, self._environ[variable]))
+            there = self._read.spelled if self._read is not None else {}
+            self.spelled = {name: there.get(given, given) for name, given, _ in found}
+            self._merged = {name: value for name, _, value in found}
         return self._merged
 
     def read(self) -> Mapping[str, Any]:

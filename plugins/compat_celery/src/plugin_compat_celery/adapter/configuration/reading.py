@@ -1,6 +1,7 @@
 """What a module, class, object or mapping says about settings, and the environment (features.md 1.16, 2.13)."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kernel.app.config_objects import ObjectSource, load_source
@@ -26,12 +27,14 @@ class Source(NamedTuple):
     """One thing that settings were read from.
 
     Attributes:
-        values: by the names they have there.
+        values: by name; the prefix of a namespace is gone.
         origin: where that is, for people.
+        spelled: the names there, where they are others.
     """
 
     values: Mapping[str, Any]
     origin: str
+    spelled: Mapping[str, str] = MappingProxyType({})
 
 
 def read(obj: object, *, silent: bool = False, prefix: str | None = None) -> Source:
@@ -49,7 +52,7 @@ def read(obj: object, *, silent: bool = False, prefix: str | None = None) -> Sou
     found = load_source(source)
     values = {name: _value(found, name) for name in _names(found)}
     if prefix:
-        return Source(_behind(values, prefix), source.shown)
+        return _behind(values, prefix, source.shown)
     check_unmixed(values, source.shown)
     return Source(values, source.shown)
 
@@ -64,12 +67,12 @@ def today(name: str, prefix: str | None) -> str:
     return modern(name)
 
 
-def _behind(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _behind(values: Mapping[str, Any], prefix: str, origin: str) -> Source:
     front = prefix.upper().rstrip("_") + "_"
-    found = {name.removeprefix(front).lower(): value for name, value in values.items() if name.startswith(front)}
-    if "timezone" not in found and isinstance(values.get("TIME_ZONE"), str):
-        found["timezone"] = values["TIME_ZONE"]  # Django's own
-    return found
+    spelled = {name.removeprefix(front).lower(): name for name in values if name.startswith(front)}
+    if isinstance(values.get("TIME_ZONE"), str):
+        spelled.setdefault("timezone", "TIME_ZONE")  # Django's own
+    return Source({name: values[there] for name, there in spelled.items()}, origin, spelled)
 
 
 def _names(found: object) -> list[str]:

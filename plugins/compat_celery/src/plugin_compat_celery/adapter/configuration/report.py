@@ -71,11 +71,17 @@ def _print(decisions: Sequence[Decision]) -> None:
     if not decisions:
         click.echo("No setting is given; everything has its default.")
         return
-    rows = [(each.given, _short(shown(each)), each.verdict.value, each.note) for each in decisions]
+    rows = [(each.given, _short(shown(each)), each.verdict.value, _noted(each)) for each in decisions]
     print_table(("setting", "value", "verdict", "note"), rows)
     counts = Counter(each.verdict for each in decisions)
     total = ", ".join(click.style(f"{counts[each]} {each}", fg=_COLORS[each]) for each in Verdict if counts[each])
     click.echo(f"\n{total}")
+
+
+def _noted(decision: Decision) -> str:
+    """The note, after the name of today where an older one was given."""
+    today = f"Today {decision.name}. " if decision.name not in decision.given.lower() else ""
+    return f"{today}{decision.note}".rstrip()
 
 
 def shown(decision: Decision) -> object:

@@ -175,7 +175,7 @@ class CelerySettings(Settings):
         if self._translation is None:
             given = self._given.all()
             points = entry_points(group=BACKENDS) if asks_elsewhere(given) else ()
-            self._translation = translate(given, {point.name: point.value for point in points})
+            self._translation = translate(given, {point.name: point.value for point in points}, self._given.spelled)
         return self._translation
 
     # Writing

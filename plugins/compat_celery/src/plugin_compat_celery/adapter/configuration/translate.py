@@ -33,20 +33,26 @@ ROWS: Mapping[str, Rule] = {
 _DEFAULT = "Celery's default; nothing to do."
 
 
-def translate(given: Mapping[str, Any], backends: Mapping[str, Any] | None = None) -> Translation:
+def translate(
+    given: Mapping[str, Any],
+    backends: Mapping[str, Any] | None = None,
+    spelled: Mapping[str, str] | None = None,
+) -> Translation:
     """Decide about every setting of a configuration.
 
     Args:
         given: names of either spelling, or of the kernel's own settings, and values; the spelling is not checked for
             mixtures (:func:`plugin_compat_celery.adapter.configuration.names.check_unmixed` is for one source).
         backends: result backends written for Celery that are installed: where the class is, by name.
+        spelled: names of today → names they were given by, where ``given`` does not tell.
     """
-    spelled = {modern(name): name for name in given}
-    values = {today: given[name] for today, name in spelled.items()}
+    names = {modern(name): name for name in given}
+    values = {today: given[name] for today, name in names.items()}
+    names |= spelled or {}
     draft = Draft(
         values, backends={**(backends or {}), **mapping_of("override_backends", values.get("override_backends"))}
     )
-    decisions = [each for name, value in values.items() for each in _decided(draft, name, spelled[name], value)]
+    decisions = [each for name, value in values.items() for each in _decided(draft, name, names[name], value)]
     return Translation(draft.settings, tuple(decisions))
 
 
