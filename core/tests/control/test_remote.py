@@ -10,6 +10,7 @@ from control_fleet import NODE, until
 from kernel import Kernel
 from kernel.contracts.broker import Outgoing
 from kernel.contracts.deadline import Deadline
+from kernel.engine.autoscale import Bounds
 from kernel.errors import PluginError, TaskRevokedError
 from kernel.worker.control import COMMANDS, control_command, inspect_command
 
@@ -278,6 +279,18 @@ def test_revoked_ids_outlive_a_worker(fleet, tmp_path):
         with pytest.raises(TaskRevokedError):
             sent.get(timeout=20)
     assert fleet.ran == []
+
+
+def test_the_file_of_a_worker_may_carry_its_name(fleet, tmp_path):
+    with fleet.worker(state_db=str(tmp_path / "%n.state")):
+        fleet.tell("revoke", task_id=["x"])
+    assert (tmp_path / "w1.state").exists()
+
+
+def test_a_pool_that_follows_its_load_is_not_grown_by_hand(fleet):
+    with fleet.worker(autoscale=Bounds(1, 2)):
+        assert "--autoscale" in fleet.tell("pool_grow", n=1)["error"]
+        assert fleet.tell("autoscale", max=3) == {"ok": "autoscale now max=3 min=1"}
 
 
 def test_control_comes_back_after_it_lost_its_queue(fleet):

@@ -3,14 +3,14 @@
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final, Unpack
 
 from kernel.app.beat.embedded import EmbeddedService
 from kernel.app.executors import ExecutorOptions, InheritingFactory, SpawningFactory, where_is
 from kernel.app.imports import import_task_modules
 from kernel.app.kernel import Kernel
-from kernel.app.node_name import node_name
+from kernel.app.node_name import node_name, node_path
 from kernel.app.worker_options import WorkerOptions, reject_unknown, with_options
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.pool import ExecutorFactory, Pool, PoolOptions
@@ -66,7 +66,7 @@ class Worker:
         self.app = app
         self.hostname = node_name(options.get("hostname"), app.config.namespace, os.uname().nodename)
         celeryd_init.send(self.hostname, instance=self, conf=app.conf, options=options)
-        self.config = with_options(app.config, options)
+        self.config = _with_state_db(with_options(app.config, options), self.hostname)
         if os.geteuid() == 0 and not options.get("force_root"):
             _refuse_pickle(self.config)
         import_task_modules(app, self.config)
@@ -212,6 +212,12 @@ def _changed(config: Config) -> dict[str, Any]:
         for field in fields(config)
         if getattr(config, field.name) != getattr(default, field.name) and not field.name.startswith("beat_")
     }
+
+
+def _with_state_db(config: Config, node: str) -> Config:
+    """The settings with the path of this node's own state file."""
+    path = config.worker_state_db
+    return replace(config, worker_state_db=node_path(path, node)) if path else config
 
 
 def _refuse_pickle(config: Config) -> None:

@@ -96,7 +96,13 @@ def _bounds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 )
 @click.option("--without-mingle", is_flag=True, help="Ask no other workers at the start which tasks were revoked.")
 @click.option("--without-gossip", is_flag=True, help="Taken from Celery's command lines: these workers never gossip.")
-@click.option("-S", "--statedb", "state_db", metavar="PATH", help="Keep the ids of revoked tasks in this file.")
+@click.option(
+    "-S",
+    "--statedb",
+    "state_db",
+    metavar="PATH",
+    help="Keep the ids of revoked tasks in this file; %n is the node's name.",
+)
 @daemon_options
 @click.option("--purge", "--discard", is_flag=True, help="First delete what waits in the queues. There is no way back.")
 @click.pass_context

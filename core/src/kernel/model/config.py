@@ -224,7 +224,7 @@ class Config:
     control_queue_durable: bool = _setting(
         False, "a control queue survives a restart of the broker; not together with control_queue_exclusive"
     )
-    worker_state_db: str | None = _setting(None, "file where a worker keeps the ids of revoked tasks (--statedb)")
+    worker_state_db: str | None = _setting(None, "file for the ids of revoked tasks (--statedb); %n is the node's name")
     worker_revokes_max: int = _setting(50_000, "most ids of revoked tasks a worker keeps", minimum=1)
     worker_revoke_expires: float = _setting(10_800.0, "seconds it keeps one")
 

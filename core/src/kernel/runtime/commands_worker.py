@@ -74,6 +74,8 @@ def shutdown(state: PanelState, **_rest: Any) -> Answer:
 
 def _resized(state: PanelState, more: int, done: str) -> Answer:
     pool = state.parts.pool
+    if state.parts.scaler is not None:
+        return {"error": "the size follows --autoscale: change its bounds with the command autoscale"}
     if not pool.capabilities().resize:
         return {"error": f"The pool {pool.name!r} cannot change its size."}
     size = int(str(pool.stats()["max-concurrency"])) + more
