@@ -203,6 +203,7 @@ class Services:
     def after_fork(self) -> None:
         """In a child: drivers drop what they inherited, without talking to the server."""
         self._lock = threading.RLock()
+        self.clock.after_fork()
         self._pid, parent = os.getpid(), self._pid
         self.node = client_name() if self.node == client_name(parent) else self.node
         self.mailbox = Mailbox(ttl_s=self.records.ttl_s)

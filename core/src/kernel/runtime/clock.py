@@ -22,5 +22,9 @@ class LogicalClock:
             self.value = max(self.value, other) + 1
             return self.value
 
+    def after_fork(self) -> None:
+        """In a forked child: a thread that is not there may have held the lock."""
+        self._lock = threading.Lock()
+
     def __repr__(self) -> str:
         return f"<LogicalClock: {self.value}>"
