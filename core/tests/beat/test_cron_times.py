@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import example, given, settings
@@ -119,6 +119,37 @@ def test_a_whole_year():
     minutes = minutes_of(zone, start, end)
     for crontab in (times("*/20", "0-3"), times("17")):
         assert list(found(crontab, zone, start, end)) == list(reference(crontab, minutes))
+
+
+def leaps(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[tuple[datetime, timedelta, timedelta]]:
+    """Each change of a zone's clock, to the hour, with the offsets before and after it."""
+    step, moment = timedelta(days=7), start
+    while moment < end:
+        low, high = moment, moment + step
+        old, new = (each.astimezone(zone).utcoffset() for each in (low, high))
+        while old != new and high - low > timedelta(hours=1):
+            middle = (low + (high - low) / 2).replace(minute=0, second=0, microsecond=0)
+            low, high = (middle, high) if middle.astimezone(zone).utcoffset() == old else (low, middle)
+        if old != new:
+            yield high, old, new
+        moment += step
+
+
+def test_every_leap_of_every_zone_in_ten_years():
+    """pains P14; leaps that several zones have in common are looked at once."""
+    crontabs = [times("30", "0,2"), times("*/15")]
+    start, end, around = datetime(2017, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), timedelta(hours=4)
+    seen = {}
+    for name in sorted(available_timezones()):
+        for leap in leaps(ZoneInfo(name), start, end):
+            seen.setdefault(leap, name)
+    assert len(seen) > 300
+    for (moment, *_), name in seen.items():
+        zone = ZoneInfo(name)
+        minutes = minutes_of(zone, moment - around, moment + around)
+        for crontab in crontabs:
+            wanted = list(reference(crontab, minutes))
+            assert list(found(crontab, zone, moment - around, moment + around)) == wanted, (name, moment)
 
 
 @settings(max_examples=100, deadline=None)
