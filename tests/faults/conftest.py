@@ -12,6 +12,7 @@ import pytest
 from kernel import Kernel
 from kernel_conformance.proxy import ChaosProxy
 from kernel_conformance.server import Server
+from kernel_conformance.stalls import Stalls
 from kernel_conformance.toy.server import PASSWORD
 
 WAIT_S = 60.0
@@ -32,6 +33,13 @@ class Plugin:
 
 plugin = Plugin()
 """
+
+
+@pytest.fixture
+def stalls() -> Iterator[Stalls]:
+    """What the machine stands still during the test: it does not count where time is measured."""
+    with Stalls() as made:
+        yield made
 
 
 @pytest.fixture

@@ -12,9 +12,17 @@ from pathlib import Path
 import pytest
 
 from kernel_conformance.servers.rabbitmq import RabbitMQ
+from kernel_conformance.stalls import Stalls
 
 PROGRAMS = Path(__file__).parent / "programs"
 STOP_S = 20.0
+
+
+@pytest.fixture
+def stalls() -> Iterator[Stalls]:
+    """What the machine stands still during the test: it does not count where time is measured."""
+    with Stalls() as made:
+        yield made
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0, what: str = "the condition") -> object:

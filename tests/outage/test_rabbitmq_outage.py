@@ -8,6 +8,7 @@ import pytest
 
 from kernel_conformance.proxy import ChaosProxy, Trouble
 from kernel_conformance.servers.rabbitmq import RabbitMQ
+from kernel_conformance.stalls import Stalls
 
 from .conftest import Site, until
 
@@ -41,7 +42,7 @@ def assert_workers_live(site: Site) -> None:
         assert "Traceback" not in site.log(f"worker-{number}"), site.log(f"worker-{number}")
 
 
-def test_thirty_seconds_without_a_server_under_ten_thousand_tasks(rabbit: RabbitMQ, site: Site) -> None:
+def test_thirty_seconds_without_a_server_under_ten_thousand_tasks(rabbit: RabbitMQ, site: Site, stalls: Stalls) -> None:
     """Killed in the middle, while a fleet drains and a client publishes."""
     total, before = 10_000, 6_000
     site.backlog(before)
@@ -62,7 +63,7 @@ def test_thirty_seconds_without_a_server_under_ten_thousand_tasks(rabbit: Rabbit
     back = time.monotonic()
 
     until(lambda: site.executed() > standing, 30, "a task after the outage")
-    resumed = time.monotonic() - back
+    resumed = stalls.since(back)
     assert client.wait(120) == 0, site.logs()
     until(lambda: len(site.executions()) >= total, 120, f"all of {total} tasks ({len(site.executions())} so far)")
     assert set(site.executions()) == set(range(total))
@@ -74,7 +75,7 @@ def test_thirty_seconds_without_a_server_under_ten_thousand_tasks(rabbit: Rabbit
     assert_workers_live(site)
 
 
-def test_a_worker_waits_for_a_server_that_is_down_at_its_start(rabbit: RabbitMQ, site: Site) -> None:
+def test_a_worker_waits_for_a_server_that_is_down_at_its_start(rabbit: RabbitMQ, site: Site, stalls: Stalls) -> None:
     site.backlog(50)
     rabbit.kill()
     site.worker()
@@ -86,7 +87,7 @@ def test_a_worker_waits_for_a_server_that_is_down_at_its_start(rabbit: RabbitMQ,
     back = time.monotonic()
 
     until(site.executed, 30, "the first task")
-    assert time.monotonic() - back <= RESUME_S + SLACK_S  # its executors are started first
+    assert stalls.since(back) <= RESUME_S + SLACK_S  # its executors are started first
     until(lambda: len(site.executions()) == 50, what="all tasks")
     assert_workers_live(site)
 
@@ -104,7 +105,7 @@ def proxied(rabbit: RabbitMQ, site: Site, tmp_path: Path) -> Iterator[tuple[Chao
         made.stop()
 
 
-def test_a_flapping_connection_loses_nothing(proxied: tuple[ChaosProxy, Site]) -> None:
+def test_a_flapping_connection_loses_nothing(proxied: tuple[ChaosProxy, Site], stalls: Stalls) -> None:
     """Reset every half second, and every second time nobody may come in for a while."""
     proxy, site = proxied
     total = 2_000
@@ -120,14 +121,14 @@ def test_a_flapping_connection_loses_nothing(proxied: tuple[ChaosProxy, Site]) -
     standing = site.executed()
 
     until(lambda: site.executed() > standing, 30, "a task after the last cut")
-    assert time.monotonic() - healed <= RESUME_S
+    assert stalls.since(healed) <= RESUME_S
     assert client.wait(120) == 0, site.logs()
     until(lambda: len(site.executions()) == total, what="all tasks")
     assert_answered(site)
     assert_workers_live(site)
 
 
-def test_a_black_hole_is_noticed_and_nothing_is_lost(proxied: tuple[ChaosProxy, Site]) -> None:
+def test_a_black_hole_is_noticed_and_nothing_is_lost(proxied: tuple[ChaosProxy, Site], stalls: Stalls) -> None:
     """Bytes go nowhere and nobody closes anything: a publish answers by its deadline, the worker finds its way back."""
     proxy, site = proxied
     total = 1_500
@@ -144,7 +145,7 @@ def test_a_black_hole_is_noticed_and_nothing_is_lost(proxied: tuple[ChaosProxy, 
     healed, standing = time.monotonic(), site.executed()
 
     until(lambda: site.executed() > standing, 30, "a task after the hole")
-    assert time.monotonic() - healed <= RESUME_S
+    assert stalls.since(healed) <= RESUME_S
     assert client.wait(120) == 0, site.logs()
     until(lambda: len(site.executions()) == total, what="all tasks")
     assert_answered(site)

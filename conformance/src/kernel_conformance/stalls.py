@@ -33,6 +33,11 @@ class Stalls:
         self._end.set()
         self._thread.join()
 
+    def since(self, began: float) -> float:
+        """Seconds from a moment of the monotonic clock to now, not counted what the machine stood still."""
+        now = time.monotonic()
+        return now - began - self.between(began, now)
+
     def between(self, began: float, ended: float) -> float:
         """Seconds that the machine stood still from one moment of the monotonic clock to another."""
         gaps = [*self._gaps, *_gap(self._due, time.monotonic())]

@@ -166,7 +166,7 @@ def test_a_broker_that_answers_nothing_is_given_up_by_the_deadline(make_app, mon
         began = time.monotonic()
         with pytest.raises(OperationalError, match="no answer"):
             app.send_task("t", retry_policy=policy)
-        assert time.monotonic() - began < 2  # 0.3 s and the pauses, and a slow machine
+        assert time.monotonic() - began < 5  # 0.3 s and the pauses, and a slow machine
 
 
 def test_a_broker_that_cannot_be_opened_is_an_operational_error(make_app, monkeypatch, pauses) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,19 @@ def touch(path: str, payload: Any) -> object:
     return body(payload)
 
 
+def meet(folder: str, count: int) -> int:
+    """Ends when so many run at the same time."""
+    Path(folder, uuid.uuid4().hex).touch()
+    until(lambda: len(list(Path(folder).iterdir())) >= count, 60)
+    return count
+
+
+def wait_for(path: str) -> str:
+    """Ends when the file is there."""
+    until(Path(path).exists, 60)
+    return path
+
+
 def grow(mib: int) -> int:
     HELD.append(bytearray(mib << 20))
     return os.getpid()
@@ -98,6 +112,8 @@ BODIES: dict[object, Callable[..., object]] = {
     "touch": touch,
     "pid": os.getpid,
     "grow": grow,
+    "meet": meet,
+    "wait_for": wait_for,
     "raise": throw,
     "fds": descriptors,
     "thread": lambda: threading.current_thread().name,
@@ -185,7 +201,7 @@ class FakeExecutor(Executor):
         self.commits += 1
         for each in finished:
             if isinstance(each.value, tuple) and each.value[:1] == ("lag",):
-                time.sleep(each.value[1])
+                wait_for(each.value[1])
         if any(each.value == ("break", "commit") for each in finished):
             raise OSError("the disk is full")
         if any(each.value == ("break", "length") for each in finished):

@@ -93,13 +93,12 @@ def test_everything_is_reported_once(make) -> None:
     assert not ear.losses
 
 
-def test_bodies_run_in_children_side_by_side(make) -> None:
+def test_bodies_run_in_children_side_by_side(make, tmp_path: Path) -> None:
     pool, ear = make(size=2)
-    began = time.monotonic()
-    pool.submit([job(1, "sleep", 1.0), job(2, "sleep", 1.0)])
+    pool.submit([job(1, "meet", str(tmp_path), 2), job(2, "meet", str(tmp_path), 2)])
     assert pool.room() == 0
     ear.wait_for_tags(1, 2)
-    assert time.monotonic() - began < 1.9
+    assert {ear.value(1), ear.value(2)} == {2}
     pool.submit([job(3, "pid")])
     ear.wait_for_tags(3)
     assert ear.value(3) in pids(pool)
@@ -355,12 +354,11 @@ def test_jobs_behind_a_surprise_are_given_to_others(make, tmp_path: Path) -> Non
     pool, ear = make(size=2)
     make_short(pool, ear)
     jobs = [job(tag, "value") for tag in range(60)]
-    jobs[0] = job(0, "sleep", 6.0)
-    began = time.monotonic()
+    jobs[0] = job(0, "wait_for", str(tmp_path / "enough"))
     pool.submit(jobs)
     ear.wait_for_tags(*range(1, 60))
-    assert time.monotonic() - began < 5.0
     assert 0 not in ear.reports
+    (tmp_path / "enough").touch()
     assert pool.join(20)
 
 
@@ -375,16 +373,15 @@ def test_jobs_behind_surprises_everywhere_wait_for_the_first_free_child(make) ->
     assert pool.room() >= 1
 
 
-def test_jobs_behind_a_commit_that_hangs_are_given_to_others(make) -> None:
+def test_jobs_behind_a_commit_that_hangs_are_given_to_others(make, tmp_path: Path) -> None:
     pool, ear = make(size=2)
     make_short(pool, ear)
     jobs = [job(tag, "value") for tag in range(60)]
-    jobs[0] = job(0, "lag", 6.0)
-    began = time.monotonic()
+    jobs[0] = job(0, "lag", str(tmp_path / "enough"))
     pool.submit(jobs)
     ear.wait_for_tags(*range(1, 60))
-    assert time.monotonic() - began < 5.0
     assert 0 not in ear.reports
+    (tmp_path / "enough").touch()
     assert pool.join(20)
 
 

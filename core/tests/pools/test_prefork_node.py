@@ -23,7 +23,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_killed_node_takes_everything_with_it(method: str, tmp_path: Path) -> None:
     node = subprocess.Popen(
-        [sys.executable, HERE / "pools_node.py", method, "4", tmp_path],
+        [sys.executable, HERE / "pools_node.py", method, "6", tmp_path],
         env={**os.environ, "PYTHONPATH": str(HERE)},
         stdout=subprocess.PIPE,
         text=True,
@@ -39,7 +39,7 @@ def test_a_killed_node_takes_everything_with_it(method: str, tmp_path: Path) -> 
     # the one that sleeps 1.5 s finishes, commits and closes; idle ones close at once
     until(lambda: (tmp_path / "trace").read_text().count("close") >= len(children) - 1)
     until(lambda: sum(map(alive, children)) <= 1)
-    assert time.monotonic() - killed_at < 3.9 or not alive(nursery)
+    assert time.monotonic() - killed_at < 5.9 or not alive(nursery)
     until(lambda: not any(map(alive, [nursery, *children])), timeout=30)
     assert time.monotonic() - killed_at > 1.0
 

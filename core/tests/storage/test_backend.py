@@ -232,7 +232,7 @@ def test_wait_keeps_its_deadline_and_gives_what_there_is(make_backend):
     store(backend, Record("a", "SUCCESS"), Record("b", "STARTED"))
     began = time.monotonic()
     assert [r.id for r in backend.wait(["b", "a"], 2, Deadline.after(0.2))] == ["a"]
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < 5
 
 
 def test_an_idle_wait_leaves_the_cpu_alone(make_backend):

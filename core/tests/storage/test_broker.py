@@ -955,7 +955,7 @@ def test_a_deadline_is_obeyed(make_broker):
         broker.publish([message()], Deadline.after(0))
     except DriverError as error:
         assert error.code is Code.TIMEOUT  # noqa: PT017 - a publish that is fast enough is right, too
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_repeated_open_and_close_leaks_no_descriptor(make_broker):

@@ -20,8 +20,8 @@ BEHIND_WRAPPER: Final = Path("/usr/lib/rabbitmq/bin")
 USER: Final = "tester"
 PASSWORD: Final = "opensesame"
 HOST: Final = "127.0.0.1"
-START_S: Final = 90.0
-CTL_S: Final = 60.0
+START_S: Final = 180.0
+CTL_S: Final = 180.0
 _GREETING: Final = b"AMQP\x00\x00\x09\x01"
 
 _CONFIG: Final = """\
