@@ -1,18 +1,24 @@
-"""The list of public names that plugin-compat-celery is held to is what the real Celery has."""
+"""What plugin-compat-celery is held to, public names and values of small functions, is what the real Celery has."""
 
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from kernel_conformance import provision
 
 ROOT = Path(__file__).parents[2]
-NAMES = ROOT / "plugins/compat_celery/tests/names"
+TESTS = ROOT / "plugins/compat_celery/tests"
 
 
-def test_the_list_is_celerys() -> None:
+@pytest.mark.parametrize(("program", "printed"), [
+    ("names/list_names.py", "names/celery-5.7.0.txt"),
+    ("utils/expressions.py", "utils/expressions.txt"),
+])  # fmt: skip
+def test_it_is_what_celery_has(program: str, printed: str) -> None:
     python = provision.venv("interop", ROOT / "requirements/interop.txt") / "python"
     done = subprocess.run(
-        [python, NAMES / "list_names.py"], capture_output=True, text=True, check=False, timeout=120, cwd=NAMES
+        [python, TESTS / program], capture_output=True, text=True, check=False, timeout=120, cwd=TESTS
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == (NAMES / "celery-5.7.0.txt").read_text().splitlines()
+    assert done.stdout.splitlines() == (TESTS / printed).read_text().splitlines()

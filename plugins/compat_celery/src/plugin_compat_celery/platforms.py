@@ -29,13 +29,17 @@ def isatty(fh: object) -> bool:
 
 
 def signal_name(signum: int) -> str:
-    """``SIGTERM`` for 15."""
-    return signal_module.Signals(signum).name
+    """``TERM`` for 15."""
+    return signal_module.Signals(signum).name.removeprefix("SIG")
 
 
-def get_errno_name(n: int) -> str:
-    """``ENOENT`` for 2; a text is returned as it is."""
-    return errno.errorcode[n] if isinstance(n, int) else n
+def get_errno_name(n: int | str) -> int:
+    """The number of ``ENOENT``; a number is returned as it is.
+
+    Raises:
+        AttributeError: there is no such error.
+    """
+    return int(getattr(errno, n)) if isinstance(n, str) else n
 
 
 def parse_uid(uid: int | str) -> int:
@@ -59,16 +63,16 @@ def parse_gid(gid: int | str) -> int:
 class Signals:
     """Signals and their handlers by name: ``signals["TERM"] = handler``."""
 
-    def signum(self, name: int | str) -> int:
+    def signum(self, name: int | str) -> signal_module.Signals:
         """The number of ``TERM``, ``SIGTERM`` or 15.
 
         Raises:
             KeyError: there is no such signal.
         """
         if isinstance(name, int):
-            return name
+            return signal_module.Signals(name)
         upper = name.upper()
-        return int(signal_module.Signals[upper if upper.startswith("SIG") else f"SIG{upper}"])
+        return signal_module.Signals[upper if upper.startswith("SIG") else f"SIG{upper}"]
 
     def supported(self, name: int | str) -> bool:
         """Whether there is such a signal here."""

@@ -16,7 +16,7 @@ from plugin_compat_celery.adapter.version import VERSION_BANNER
 
 def appstr(app: Any) -> str:
     """How an application is shown."""
-    return f"{app.main or '__main__'}:{id(app):#x}"
+    return f"{app.main or '__main__'} at {id(app):#x}"
 
 
 def bugreport(app: Any = None) -> str:

@@ -108,8 +108,8 @@ def pass1(arg: T, *_args: Any, **_kwargs: Any) -> T:
 
 
 def first(predicate: Callable[[Any], Any] | None, it: Iterable[T]) -> T | None:
-    """The first item that is not None and for which ``predicate``, if there is one, is true; else None."""
-    return next((item for item in it if item is not None and (predicate is None or predicate(item))), None)
+    """The first item for which ``predicate`` is true, or without one the first that is not None; else None."""
+    return next((item for item in it if (item is not None if predicate is None else predicate(item))), None)
 
 
 def chunks(it: Iterator[T], n: int) -> Iterator[list[T]]:
@@ -145,9 +145,9 @@ def maybe_list(value: Any, scalars: tuple[type, ...] = (Mapping, str)) -> Any:
     return value if value is None or is_list(value, scalars) else [value]
 
 
-def dictfilter(values: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def dictfilter(d: Mapping[str, Any] | None = None, **kw: Any) -> dict[str, Any]:
     """What is not None."""
-    return {key: value for key, value in {**(values or {}), **more}.items() if value is not None}
+    return {key: value for key, value in {**(d or {}), **kw}.items() if value is not None}
 
 
 def maybe(typ: Callable[[Any], T], value: Any) -> T | None:

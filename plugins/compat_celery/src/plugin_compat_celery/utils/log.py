@@ -23,7 +23,7 @@ def mlevel(level: str | int | None) -> int | None:
         KeyError: for a name that is no level.
     """
     if not level or isinstance(level, int):
-        return level or 0
+        return level or None
     try:
         return level_number(level)
     except ImproperlyConfigured as error:

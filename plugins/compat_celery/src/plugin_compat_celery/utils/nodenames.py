@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from functools import lru_cache
 
 from kernel.app.node_name import node_name
@@ -22,10 +23,10 @@ def nodename(name: str, hostname: str) -> str:
     return f"{name}@{hostname}"
 
 
-def nodesplit(name: str) -> tuple[str | None, str]:
+def nodesplit(name: str) -> Sequence[str | None]:
     """Name and host of a node; the name is None in a text without ``@``."""
     first, separator, host = name.partition(NODENAME_SEP)
-    return (first, host) if separator else (None, name)
+    return [first, host] if separator else (None, name)
 
 
 def anon_nodename(hostname: str | None = None, prefix: str = "gen") -> str:
@@ -49,7 +50,7 @@ def host_format(s: str, host: str | None = None, name: str | None = None) -> str
     """A text with a name in place of ``%n``, a host for ``%h``, and its domain for ``%d``."""
     host = host or gethostname()
     short, _, domain = host.partition(".")
-    known = {"%n": name or short, "%h": host, "%d": domain}
+    known = {"%n": name or short, "%h": host, "%d": domain, "%%": "%"}
     for place, value in known.items():
         s = s.replace(place, value)
     return s

@@ -1,6 +1,5 @@
 """``celery.utils.text``: texts for people."""
 
-import textwrap
 from pprint import pformat
 from typing import Any
 
@@ -9,12 +8,12 @@ from plugin_compat_celery.adapter.absent import missing
 
 def str_to_list(s: Any) -> Any:
     """The parts of a text between commas; anything else is returned as it is."""
-    return [part.strip() for part in s.split(",")] if isinstance(s, str) else s
+    return s.split(",") if isinstance(s, str) else s
 
 
 def dedent(s: str, sep: str = "\n") -> str:
-    """A text without the space its lines begin with, and without empty lines around."""
-    return sep.join(textwrap.dedent(s).strip("\n").splitlines())
+    """A text without the four spaces its lines begin with."""
+    return sep.join(line.removeprefix("    ") for line in s.splitlines())
 
 
 def indent(t: str, indent: int = 0, sep: str = "\n") -> str:
@@ -43,8 +42,6 @@ def abbr(S: str, max: int, ellipsis: str | bool = "...") -> str:  # noqa: N803, 
 
 def abbrtask(S: str, max: int) -> str:  # noqa: N803, A002 - the documented names
     """The name of a task in at most about ``max`` characters, its last part whole."""
-    if not S:
-        return "???"
     if len(S) <= max:
         return S
     module, _, name = S.rpartition(".")

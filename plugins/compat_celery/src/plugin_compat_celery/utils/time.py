@@ -2,6 +2,7 @@
 
 import random
 from calendar import day_abbr, month_abbr
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from numbers import Real
 from time import localtime
@@ -157,9 +158,9 @@ def utcoffset() -> int:
     return -int((localtime().tm_gmtoff or 0) // 3600)
 
 
-def adjust_timestamp(ts: float, offset: float, here: float | None = None) -> float:
+def adjust_timestamp(ts: float, offset: float, here: Callable[[], float] = utcoffset) -> float:
     """A Unix time of a machine whose clocks are ``offset`` hours behind UTC, as clocks here would have given it."""
-    return ts - (offset - (utcoffset() if here is None else here)) * 3600.0
+    return ts - (offset - here()) * 3600.0
 
 
 def get_exponential_backoff_interval(factor: int, retries: int, maximum: int, full_jitter: bool = False) -> int:
