@@ -258,6 +258,31 @@ def test_commands_of_ones_own(fleet, own_commands):
         assert fleet.tell("more")["ok"][1] == 1
 
 
+def test_a_command_may_change_how_much_is_held(fleet, own_commands):
+    @control_command(args=[("n", int)], signature="[N=1]")
+    def increase_prefetch_count(state, n=1):
+        state.consumer.qos.increment_eventually(n)
+
+    @inspect_command
+    def current_prefetch_count(state):
+        return {"prefetch_count": state.consumer.qos.value}
+
+    with fleet.worker():
+        assert fleet.tell("current_prefetch_count") == {"prefetch_count": 1}
+        fleet.send("hold")
+        assert fleet.begun.wait(20)
+        waiting = [fleet.send("add", n, n) for n in range(4)]
+        fleet.tell("increase_prefetch_count", n=2)
+        assert fleet.tell("current_prefetch_count") == {"prefetch_count": 3}
+        until(lambda: len(fleet.inspect.reserved()) == 2, what="two in reserve")
+        waiting[0].revoke()
+        until(lambda: waiting[0].id not in {each["id"] for each in fleet.inspect.reserved()}, what="one of them to go")
+        fleet.release.set()
+        assert [each.get(timeout=20) for each in waiting[1:]] == [2, 4, 6]
+        assert waiting[0].state == "REVOKED"
+    assert (0, 0) not in fleet.ran
+
+
 def test_thousands_of_revokes(fleet):
     ids = [str(uuid4()) for _ in range(5000)]
     with fleet.worker():

@@ -107,7 +107,7 @@ def stats(state: PanelState, **_rest: Any) -> dict[str, Any]:
             "transport": url.partition(":")[0],
             "uri": mask_text(url, secret=True),
         },
-        "prefetch_count": pool["max-concurrency"],
+        "prefetch_count": parts.reserve.value,
         "rusage": _rusage(),
     }
 

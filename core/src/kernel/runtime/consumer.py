@@ -14,6 +14,7 @@ from kernel.runtime.inbox import Inbox
 from kernel.runtime.intake import Intake
 from kernel.runtime.jobs import job_of
 from kernel.runtime.link import Link
+from kernel.runtime.reserve import Reserve
 
 logger = logging.getLogger("kernel.worker")
 
@@ -36,6 +37,9 @@ class ConsumerLoop:
         intake: admits what was received.
         finish: reads the news.
         events: publishes what was collected.
+
+    Attributes:
+        reserve: how much more than executors have room for is taken.
     """
 
     def __init__(  # noqa: PLR0913 - the loop is where all parts of a node meet
@@ -55,6 +59,7 @@ class ConsumerLoop:
         self._intake = intake
         self._finish = finish
         self._events = events
+        self.reserve = Reserve(pool, inbox)
 
     def turn(self) -> None:
         """Act on the news, take new messages when there is room, and hand them out. Blocks while nothing happens.
@@ -68,6 +73,8 @@ class ConsumerLoop:
             self._finish.take(self._inbox.wait(self._pause(self._link.retry_in())))
             return
         room = self._pool.room() - self._desk.settlement.starting
+        if self.reserve.more:
+            room += self.reserve.room(len(self._desk.ledger))
         if room > 0:
             self._take(room)
         else:

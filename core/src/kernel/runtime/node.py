@@ -270,8 +270,7 @@ class Node:
 
     def _parts(self, discard: Discard, limits: Limits) -> NodeParts:
         """What commands of remote control may look at and change."""
-        services, hostname = self._services, self._options.hostname
-        config = services.config
+        services, hostname, config = self._services, self._options.hostname, self._services.config
         db = StateDb(config.worker_state_db) if config.worker_state_db else None
         return NodeParts(
             services=services,
@@ -284,6 +283,7 @@ class Node:
             heart=self._heart,
             scaler=self._scaler,
             revoking=Revoking(discard, self._inbox, RevokedMarks(services, hostname), db),
+            reserve=self._loop.reserve,
             infos=TaskInfos(services.codec, config.task_serializer, hostname),
         )
 

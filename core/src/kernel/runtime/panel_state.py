@@ -11,6 +11,7 @@ from kernel.runtime.catalogue import Limits
 from kernel.runtime.desk import Desk
 from kernel.runtime.events import EventDispatcher, Heart
 from kernel.runtime.inbox import Inbox
+from kernel.runtime.reserve import Reserve
 from kernel.runtime.revoking import Revoking
 from kernel.runtime.shutdown import Shutdown
 from kernel.runtime.task_info import TaskInfos
@@ -32,6 +33,7 @@ class NodeParts:
         scaler: changes the size of the pool; None when that is left to commands.
         revoking: what is revoked.
         infos: describes tasks.
+        reserve: how many tasks are taken beyond what executors have room for.
         began: Unix time.
     """
 
@@ -46,6 +48,7 @@ class NodeParts:
     scaler: Autoscaler | None
     revoking: Revoking
     infos: TaskInfos
+    reserve: Reserve
     began: float = field(default_factory=time.time)
 
 
@@ -57,6 +60,8 @@ class ConsumerView:
         hostname: the node's name.
         pool: the pool; ``pool.stats()``, ``pool.outstanding()``.
         event_dispatcher: publishes events: ``send({"type": …, "timestamp": …})``.
+        qos: how many tasks the node holds: ``qos.value``, ``qos.increment_eventually(n)``,
+            ``qos.decrement_eventually(n)``.
     """
 
     def __init__(self, app: Any, hostname: str, parts: NodeParts) -> None:
@@ -64,6 +69,7 @@ class ConsumerView:
         self.hostname = hostname
         self.pool = parts.pool
         self.event_dispatcher = parts.events
+        self.qos = parts.reserve
 
 
 class PanelState:
