@@ -144,7 +144,7 @@ def test_several_nodes_are_started_and_stopped(run: Run, project: Path) -> None:
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         assert "w1@" in started.stdout
-        assert "ready." in (project / "w1.log").read_text()
+        wait_for(project / "w1.log", "ready.")
         arguments = Path(f"/proc/{(project / 'w1.pid').read_text().strip()}/cmdline").read_bytes().split(b"\0")
         assert b"plugin_compat_celery" in arguments
     finally:

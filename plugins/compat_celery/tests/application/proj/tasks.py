@@ -38,7 +38,7 @@ def unchecked(x):
 
 @app.task(bind=True)
 def hello(self, a, b):
-    time.sleep(0.5)
+    time.sleep(1.5)
     self.update_state(state="PROGRESS", meta={"progress": 50})
     time.sleep(0.3)
     self.update_state(state="PROGRESS", meta={"progress": 90})

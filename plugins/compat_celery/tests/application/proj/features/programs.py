@@ -77,7 +77,7 @@ def several_nodes():
 def revoked():
     from proj.tasks import add
 
-    result = add.apply_async((1, 1), countdown=6)
+    result = add.apply_async((1, 1), countdown=10)
     result.revoke()
     error = result.get(timeout=T, propagate=False)
     return [result.state, type(error).__name__]

@@ -29,4 +29,4 @@ def celery_class_tasks():
 
 @pytest.fixture(scope="session")
 def celery_worker_parameters():
-    return {"queues": ("celery", "more")}
+    return {"queues": ("celery", "more"), "ping_task_timeout": 60, "shutdown_timeout": 60}

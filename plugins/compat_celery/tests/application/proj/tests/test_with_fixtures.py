@@ -28,13 +28,13 @@ def test_eager(celery_app):
 
 
 def test_tasks_run_in_the_worker(celery_app, celery_worker):
-    assert power.delay(2, 5).get(timeout=10) == 32
-    assert chain(power.s(2, 2), power.s(3))().get(timeout=10) == 64
-    assert power.apply_async((2, 3), queue="more").get(timeout=10) == 8
+    assert power.delay(2, 5).get(timeout=60) == 32
+    assert chain(power.s(2, 2), power.s(3))().get(timeout=60) == 64
+    assert power.apply_async((2, 3), queue="more").get(timeout=60) == 8
     with pytest.raises(TypeError):
-        power.delay("a", "b").get(timeout=10)
+        power.delay("a", "b").get(timeout=60)
     result = power.delay(3, 2)
-    Manager(celery_app).join(result, timeout=10)
+    Manager(celery_app).join(result, timeout=60)
     assert result.state == "SUCCESS"
 
 
@@ -48,9 +48,9 @@ def test_a_worker_learns_tasks_by_reload(celery_app, celery_worker):
         return self.is_aborted()
 
     celery_worker.reload()
-    assert aborts.delay().get(timeout=10) is False
-    assert mul.delay(4, 4).get(timeout=10) == 16
-    assert group(mul.s(i, i) for i in range(3))().get(timeout=10) == [0, 1, 4]
+    assert aborts.delay().get(timeout=60) is False
+    assert mul.delay(4, 4).get(timeout=60) == 16
+    assert group(mul.s(i, i) for i in range(3))().get(timeout=60) == [0, 1, 4]
 
 
 def test_the_app_may_be_the_current_one(celery_app, depends_on_current_app):
