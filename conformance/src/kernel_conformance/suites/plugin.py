@@ -57,7 +57,8 @@ class PluginSuite(Suite):
     def import_is_quick(self) -> None:
         """Importing the plugin takes at most 300 ms beyond the kernel's own import.
 
-        The fastest of several fresh processes counts, so that a busy machine is no failure.
+        The fastest of several fresh processes counts, without the time that others had the processor, so that a busy
+        machine is no failure.
 
         Broken by: importing a whole SDK, or reading its data files, at the top of the plugin's module.
         """
