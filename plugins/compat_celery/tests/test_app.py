@@ -12,14 +12,17 @@ import pytest
 import kernel.signals
 from kernel.app.current import holder
 from kernel.testing import start_worker
-from plugin_compat_celery import Celery, Task, current_app, shared_task
+from plugin_compat_celery import Celery, Task, current_app, maybe_signature, shared_task
 from plugin_compat_celery.app.amqp import AMQP
+from plugin_compat_celery.app.log import TaskFormatter
 from plugin_compat_celery.beat import PersistentScheduler
 from plugin_compat_celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, OperationalError
 from plugin_compat_celery.loaders.base import BaseLoader
 from plugin_compat_celery.local import PromiseProxy, Proxy, maybe_evaluate
 from plugin_compat_celery.result import AsyncResult, ResultSet
 from plugin_compat_celery.schedules import crontab
+from plugin_compat_celery.utils.dispatch import Signal
+from plugin_compat_celery.utils.log import ColorFormatter, LoggingProxy
 
 
 @pytest.fixture(autouse=True)
@@ -393,3 +396,32 @@ def test_a_django_project_is_set_up_before_its_tasks_are_imported(
     assert django.calls == ["setup", "checks", "tasks"]
     for name in [each for each in sys.modules if each.partition(".")[0] in {"django", "polls"}]:
         del sys.modules[name]
+
+
+def test_formatters_streams_and_signals_are_made_as_in_celery() -> None:
+    record = logging.LogRecord("mine", logging.WARNING, __file__, 1, "said", None, None)
+    assert TaskFormatter("%(task_id)s %(message)s", use_color=False).format(record) == "??? said"
+    assert ColorFormatter("%(message)s").format(record) == "\x1b[33msaid\x1b[0m"
+    assert "WARNING" in TaskFormatter().format(record)
+    signal = Signal(providing_args=["value"], use_caching=True, name="mine")
+    got: list[int] = []
+    signal.connect(lambda value, **_: got.append(value), weak=False)
+    signal.send(None, value=1)
+    assert (got, repr(signal)) == ([1], "<Signal mine>")
+
+
+def test_a_stream_for_a_logger_has_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("plugin_compat_celery.test")
+    with caplog.at_level(logging.INFO, logger.name):
+        LoggingProxy(logger).write("one\n")
+        LoggingProxy(logger, "ERROR").write("two\n")
+    assert [(record.levelname, record.message) for record in caplog.records] == [("INFO", "one"), ("ERROR", "two")]
+
+
+def test_a_signature_may_be_copied_on_the_way() -> None:
+    app = made()
+    sig = app.signature("add", args=(1,))
+    assert maybe_signature(sig) is sig
+    assert maybe_signature(sig, clone=True) is not sig
+    assert maybe_signature(dict(sig), app=app) == sig
+    assert maybe_signature(None) is None

@@ -165,8 +165,6 @@ class Signature(dict[str, Any], Generic[R]):
         """``~sig`` is ``sig.delay().get()``."""
         return self.delay().get()
 
-    # Building
-
     def clone(self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any) -> Self:
         """A copy with further partial arguments and options; changing it leaves this one alone."""
         positional, named, combined = self.merged(args or (), kwargs or {}, options)

@@ -14,7 +14,6 @@ from kernel.app.mapping import xmap as xmap
 from kernel.app.mapping import xstarmap as xstarmap
 from kernel.app.shared import shared_task as shared_task
 from kernel.app.signature import Signature as Signature
-from kernel.app.signature import maybe_signature as maybe_signature
 from kernel.app.signature import signature as signature
 from kernel.app.task import Task as Task
 from plugin_compat_celery import local as local
@@ -39,6 +38,7 @@ from plugin_compat_celery.adapter.version import (
 )
 from plugin_compat_celery.app.base import Celery as Celery
 from plugin_compat_celery.app.utils import bugreport as bugreport
+from plugin_compat_celery.canvas import maybe_signature as maybe_signature
 from plugin_compat_celery.canvas import subtask as subtask
 from plugin_compat_celery.utils import uuid as uuid
 

@@ -30,6 +30,7 @@ class Connections:
             ImproperlyConfigured: kombu is not installed, or the broker is none that it knows.
         """
         conf = self._app.conf
+        url = options.pop("hostname", None) or url
         chosen = {"transport_options": dict(conf.broker_transport_options), "heartbeat": conf.broker_heartbeat}
         return _kombu().Connection(url or _address(conf.broker_url), **{**chosen, **options})
 

@@ -1,7 +1,7 @@
 """``celery.app.log``."""
 
-from kernel.runtime.logs import Line as TaskFormatter
 from plugin_compat_celery.adapter.absent import missing
+from plugin_compat_celery.adapter.formatters import TaskFormatter
 from plugin_compat_celery.adapter.logging import Logging
 
 __getattr__ = missing(__name__)

@@ -135,14 +135,14 @@ def uniq(it: Iterable[T]) -> Iterator[T]:
     yield from dict.fromkeys(it)
 
 
-def is_list(value: Any, scalars: tuple[type, ...] = (Mapping, str), iters: tuple[type, ...] = (Iterable,)) -> bool:
+def is_list(obj: Any, scalars: tuple[type, ...] = (Mapping, str), iters: tuple[type, ...] = (Iterable,)) -> bool:
     """Whether something can be gone through and is no text or mapping."""
-    return isinstance(value, iters) and not isinstance(value, scalars or ())
+    return isinstance(obj, iters) and not isinstance(obj, scalars or ())
 
 
-def maybe_list(value: Any, scalars: tuple[type, ...] = (Mapping, str)) -> Any:
+def maybe_list(obj: Any, scalars: tuple[type, ...] = (Mapping, str)) -> Any:
     """A list of the one value; lists and None are returned as they are."""
-    return value if value is None or is_list(value, scalars) else [value]
+    return obj if obj is None or is_list(obj, scalars) else [obj]
 
 
 def dictfilter(d: Mapping[str, Any] | None = None, **kw: Any) -> dict[str, Any]:
@@ -150,9 +150,9 @@ def dictfilter(d: Mapping[str, Any] | None = None, **kw: Any) -> dict[str, Any]:
     return {key: value for key, value in {**(d or {}), **kw}.items() if value is not None}
 
 
-def maybe(typ: Callable[[Any], T], value: Any) -> T | None:
-    """``typ(value)``; None stays None."""
-    return None if value is None else typ(value)
+def maybe(typ: Callable[[Any], T], val: Any) -> T | None:
+    """``typ(val)``; None stays None."""
+    return None if val is None else typ(val)
 
 
 def firstmethod(method: str) -> Callable[..., Any]:

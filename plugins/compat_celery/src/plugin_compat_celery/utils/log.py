@@ -3,11 +3,10 @@
 import logging
 
 from kernel.errors import ImproperlyConfigured
-from kernel.runtime.logs import Line as ColorFormatter
-from kernel.runtime.logs import LoggingStream as LoggingProxy
 from kernel.runtime.logs import level_number
 from kernel.utils.log import get_logger, get_task_logger
 from plugin_compat_celery.adapter.absent import missing
+from plugin_compat_celery.adapter.formatters import ColorFormatter, LoggingProxy
 
 LOG_LEVELS = dict(logging.getLevelNamesMapping())
 LOG_LEVELS["FATAL"] = logging.FATAL

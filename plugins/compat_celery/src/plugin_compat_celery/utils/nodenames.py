@@ -34,10 +34,10 @@ def anon_nodename(hostname: str | None = None, prefix: str = "gen") -> str:
     return nodename(f"{prefix}{os.getpid()}", hostname or gethostname())
 
 
-def default_nodename(hostname: str | None) -> str:
+def default_nodename(hostname: str | None, default_name: str = NODENAME_DEFAULT) -> str:
     """The full name of a worker that was given part of one, or none."""
     name, host = nodesplit(hostname or "")
-    return nodename(name or NODENAME_DEFAULT, host or gethostname())
+    return nodename(name or default_name, host or gethostname())
 
 
 def node_format(s: str, name: str) -> str:

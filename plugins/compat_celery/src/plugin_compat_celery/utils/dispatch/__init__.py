@@ -1,5 +1,5 @@
 """``celery.utils.dispatch``."""
 
-from kernel.runtime.signal import Signal
+from plugin_compat_celery.adapter.own_signal import Signal
 
 __all__ = ["Signal"]

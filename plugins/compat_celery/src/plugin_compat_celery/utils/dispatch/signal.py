@@ -1,7 +1,7 @@
 """``celery.utils.dispatch.signal``."""
 
-from kernel.runtime.signal import Signal
 from plugin_compat_celery.adapter.absent import missing
+from plugin_compat_celery.adapter.own_signal import Signal
 
 __getattr__ = missing(__name__)
 
