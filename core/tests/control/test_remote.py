@@ -11,7 +11,7 @@ from kernel import Kernel
 from kernel.contracts.broker import Outgoing
 from kernel.contracts.deadline import Deadline
 from kernel.engine.autoscale import Bounds
-from kernel.errors import PluginError, TaskRevokedError
+from kernel.errors import ChordError, PluginError, TaskRevokedError
 from kernel.worker.control import COMMANDS, control_command, inspect_command
 
 
@@ -147,6 +147,22 @@ def test_a_group_is_revoked_as_a_whole(fleet):
         fleet.release.set()
         assert fleet.send("add", 7, 7).get(timeout=20) == 14
     assert fleet.ran == [(7, 7)]
+
+
+def test_a_chord_is_told_of_a_revoked_member(fleet):
+    from kernel import chord
+
+    fleet.app.task(sum, name="total")
+    with fleet.worker():
+        fleet.send("hold")
+        assert fleet.begun.wait(20)
+        add = fleet.app.tasks["add"]
+        result = chord([add.si(1, 1), add.si(2, 2)], fleet.app.tasks["total"].s())()
+        fleet.tell("revoke", task_id=result.parent.results[1].id)
+        until(lambda: result.parent.results[1].state == "REVOKED")
+        fleet.release.set()
+        with pytest.raises(ChordError, match="revoked"):
+            result.get(timeout=20)
 
 
 def test_a_pool_that_cannot_terminate_says_so(fleet):

@@ -113,3 +113,31 @@ def test_a_control_url_that_is_no_url():
     app = Kernel("p", broker="memory://", control_url="nowhere", set_as_current=False)
     with app, pytest.raises(ImproperlyConfigured, match="control_url 'nowhere' is not a URL"):
         app.send_task("t")
+
+
+def test_remote_control_goes_over_the_second_broker(monkeypatch, tmp_path):
+    """As with SQS: tasks over a queue server, commands over a broker that has broadcasts."""
+    from kernel.testing import start_worker
+
+    monkeypatch.setattr(memory_broker.MemoryBroker, "capabilities", lambda self: PLAIN)
+    app = Kernel("p", broker="memory://tasks", control_url=f"sqlite:///{tmp_path}/control.db", set_as_current=False)
+    app.task(name="add")(lambda x, y: x + y)
+    with app, start_worker(app, hostname="w1@here"):
+        assert app.control.ping(destination=["w1@here"], timeout=20) == [{"w1@here": {"ok": "pong"}}]
+        sent = app.send_task("add", (1, 2))
+        assert app.client.services.broker.capabilities() is PLAIN
+        end = time.monotonic() + 20
+        while app.control.inspect("w1@here", timeout=20).stats()["total"] != {"add": 1}:
+            assert time.monotonic() < end
+        assert sent.id
+
+
+def test_without_a_second_broker_the_worker_says_so_and_works(monkeypatch, caplog):
+    from kernel.testing import start_worker
+
+    monkeypatch.setattr(memory_broker.MemoryBroker, "capabilities", lambda self: PLAIN)
+    app = Kernel("p", broker="memory://alone", set_as_current=False)
+    with app, caplog.at_level("INFO", "kernel.worker"), start_worker(app, hostname="w1@here"):
+        assert "control_url, can" in caplog.text
+        with pytest.raises(PluginError, match="remote control needs capability 'fanout'"):
+            app.control.ping()
