@@ -14,6 +14,8 @@ from kernel import Kernel
 from kernel.app.worker import Worker
 from kernel.engine.autoscale import Autoscale, Bounds, keepalive
 from kernel.errors import ImproperlyConfigured
+from kernel.runtime.autoscaler import Autoscaler
+from kernel.runtime.inbox import Inbox
 
 
 def test_it_grows_while_all_are_busy_and_shrinks_after_a_time_of_idleness():
@@ -68,6 +70,27 @@ def test_bounds_are_changed_from_afar_and_a_pool_of_one_size_says_so():
                 thread.join(60)
 
 
+def test_bounds_that_no_pool_can_have_are_let_go_of():
+    class Small:
+        def __init__(self):
+            self.size = 2
+
+        def stats(self):
+            return {"max-concurrency": self.size}
+
+        def resize(self, size):
+            if size > 3:
+                raise ValueError("too many")
+            self.size = size
+
+    pool = Small()
+    scaler = Autoscaler(pool, [1] * 9, Inbox(), Autoscale(Bounds.of(1, 9)))
+    for _ in range(3):
+        scaler._look()
+    assert pool.size == 3
+    assert scaler.bounds == Bounds(1, 3)
+
+
 def test_a_pool_that_cannot_change_is_refused():
     app = Kernel("scaled", broker="memory://solo", set_as_current=False)
     with app, pytest.raises(ImproperlyConfigured, match=r"pool\.solo cannot change its size"):
@@ -99,3 +122,4 @@ def test_children_come_with_the_work_and_go_after_it(tmp_path):
         out, _ = worker.communicate(timeout=60)
     assert worker.returncode == 0
     assert "{min=1, max=3} at a time" in out
+    assert "Connected to sqlite:///shop.db" in log.read_text()

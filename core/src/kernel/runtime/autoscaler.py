@@ -22,10 +22,10 @@ class Autoscaler:
         pool: can change its size.
         ledger: what runs.
         inbox: of the main loop, which is to notice new room.
-        autoscale: decides.
+        autoscale: decides; None leaves the pool as it is.
     """
 
-    def __init__(self, pool: Pool, ledger: Ledger, inbox: Inbox, autoscale: Autoscale) -> None:
+    def __init__(self, pool: Pool, ledger: Ledger, inbox: Inbox, autoscale: Autoscale | None) -> None:
         self._pool = pool
         self._ledger = ledger
         self._inbox = inbox
@@ -33,36 +33,39 @@ class Autoscaler:
         self._timer = Timer("kernel-autoscaler", self._look)
 
     @property
-    def bounds(self) -> Bounds:
-        """The fewest and the most executors."""
-        return self._autoscale.bounds
+    def bounds(self) -> Bounds | None:
+        """The fewest and the most executors; None when the pool stays as it is."""
+        return None if self._autoscale is None else self._autoscale.bounds
 
     def bind(self, bounds: Bounds) -> None:
-        """Replace the bounds; the pool follows at the next look."""
-        self._autoscale.bounds = bounds
-        self._timer.hurry()
+        """Replace the bounds, if there are any; the pool follows at the next look."""
+        if self._autoscale is not None:
+            self._autoscale.bounds = bounds
+            self._timer.hurry()
 
     def start(self) -> None:
-        """Begin."""
-        self._timer.start()
+        """Begin, if there is anything to decide."""
+        if self._autoscale is not None:
+            self._timer.start()
 
     def close(self) -> None:
         """End."""
         self._timer.close()
 
     def _look(self) -> float:
+        assert self._autoscale is not None, "the timer was started"
         size = int(str(self._pool.stats()["max-concurrency"]))
         wanted = self._autoscale.wanted(size, len(self._ledger), time.monotonic())
         if wanted != size:
-            self._resize(size, wanted)
+            self._resize(self._autoscale, size, wanted)
         return _LOOK_S
 
-    def _resize(self, size: int, wanted: int) -> None:
+    def _resize(self, autoscale: Autoscale, size: int, wanted: int) -> None:
         try:
             self._pool.resize(wanted)
         except ValueError as error:  # bounds that came later than the pool was made
-            self._autoscale.bounds = Bounds(min(self.bounds.least, size), size)
-            logger.warning("Scaling stays within %s: %s", self.bounds, error)
+            autoscale.bounds = Bounds(min(autoscale.bounds.least, size), size)
+            logger.warning("Scaling stays within %s: %s", autoscale.bounds, error)
         else:
             logger.info("Scaling from %d to %d executors.", size, wanted)
             self._inbox.poke()

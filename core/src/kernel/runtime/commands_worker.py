@@ -29,7 +29,7 @@ def pool_shrink(state: PanelState, n: int = 1, **_rest: Any) -> Answer:
 def autoscale(state: PanelState, max: int | None = None, min: int | None = None, **_rest: Any) -> Answer:  # noqa: A002 - the names on the wire
     """Change the fewest and the most executors of a worker that was started with --autoscale."""
     scaler = state.parts.scaler
-    if scaler is None:
+    if scaler.bounds is None:
         return {"error": "this worker does not scale by itself (--autoscale)"}
     least, most = scaler.bounds
     try:
@@ -74,7 +74,7 @@ def shutdown(state: PanelState, **_rest: Any) -> Answer:
 
 def _resized(state: PanelState, more: int, done: str) -> Answer:
     pool = state.parts.pool
-    if state.parts.scaler is not None:
+    if state.parts.scaler.bounds is not None:
         return {"error": "the size follows --autoscale: change its bounds with the command autoscale"}
     if not pool.capabilities().resize:
         return {"error": f"The pool {pool.name!r} cannot change its size."}

@@ -11,6 +11,7 @@ from kernel.engine.attempt import RunnableTask
 from kernel.engine.autoscale import Autoscale
 from kernel.engine.revoked import RevokedTasks
 from kernel.engine.topology import quarantine_spec, queue_spec
+from kernel.model.masking import mask_text
 from kernel.model.topology import QueueSpec
 from kernel.runtime.aftermath import Aftermath
 from kernel.runtime.announcer import Announcer
@@ -124,8 +125,7 @@ class Node:
         catalogue, limits = make_catalogue(tasks, config, options.hostname, revoked)
         self._finish = Finish(self.desk, config.task_delivery_limit)
         self.pool = pool(options.pool, factory, self._inbox, tell_starts=catalogue.watched or options.task_events)
-        scale = options.autoscale
-        self._scaler = None if scale is None else Autoscaler(self.pool, self.ledger, self._inbox, scale)
+        self._scaler = Autoscaler(self.pool, self.ledger, self._inbox, options.autoscale)
         intake = Intake(catalogue, services.codec, self.desk)
         self._loop = ConsumerLoop(self._link, self.pool, self._inbox, self.desk, intake, self._finish, events)
         discard = Discard(self.desk, intake, self.pool, revoked)
@@ -164,13 +164,14 @@ class Node:
             self._inbox.wait(self._link.retry_in())
             if self.shutdown.level is not Level.RUN:
                 return
+        logger.info("Connected to %s", mask_text(self._services.broker_url, secret=True))
         self._leases.start()
         self._events.start()
         self._remote.start()
         self.pool.start()
-        for part in (self._heart, self._scaler):
-            if part is not None:
-                part.start()
+        self._scaler.start()
+        if self._heart is not None:
+            self._heart.start()
         self._remote.settle_in()
         self._call_hook("kernel_worker_ready")
         logger.info("%s ready.", self._options.hostname)
@@ -199,8 +200,7 @@ class Node:
             self._close()
 
     def _drain(self) -> None:
-        if self._scaler is not None:
-            self._scaler.close()
+        self._scaler.close()
         self._give_back()
         logger.info("Stopping: %d tasks are running.", len(self.ledger))
         soft_idle = self._idle_soft and self.shutdown.level is Level.COLD

@@ -30,7 +30,7 @@ class NodeParts:
         shutdown: ends the node.
         events: publishes events.
         heart: publishes heartbeats; None when there are none.
-        scaler: changes the size of the pool; None when that is left to commands.
+        scaler: changes the size of the pool, if it is to change by itself.
         revoking: what is revoked.
         infos: describes tasks.
         reserve: how many tasks are taken beyond what executors have room for.
@@ -45,7 +45,7 @@ class NodeParts:
     shutdown: Shutdown
     events: EventDispatcher
     heart: Heart | None
-    scaler: Autoscaler | None
+    scaler: Autoscaler
     revoking: Revoking
     infos: TaskInfos
     reserve: Reserve
