@@ -10,7 +10,7 @@ import pytest
 from kernel.app.celery_names import CELERY_ONLY
 from kernel.app.setting_table import SETTINGS
 from kernel_conformance import provision
-from plugin_compat_celery.adapter.configuration.decisions import Verdict
+from plugin_compat_celery.adapter.configuration.decisions import Draft, Verdict
 from plugin_compat_celery.adapter.configuration.defaults import ALL, BESIDE, DEFAULTS
 from plugin_compat_celery.adapter.configuration.names import NEW, OLD
 from plugin_compat_celery.adapter.configuration.translate import ROWS, translate
@@ -62,8 +62,8 @@ def test_every_setting_has_a_row_of_its_own_or_one_that_the_kernel_answers_for()
 def test_what_the_kernel_has_is_taken_or_translated() -> None:
     """A default of Celery's that the kernel has a setting for arrives, and the kernel can work with it."""
     for name in sorted(DEFAULTS.keys() & SETTINGS.keys()):
-        decision = translate({name: DEFAULTS[name]}).decisions[0]
-        assert decision.verdict is not Verdict.UNSUPPORTED, name
+        ruling = ROWS[name](Draft({name: DEFAULTS[name]}), name, DEFAULTS[name])
+        assert ruling.verdict is not Verdict.UNSUPPORTED, name
     assert not set(SETTINGS) & set(CELERY_ONLY)
 
 

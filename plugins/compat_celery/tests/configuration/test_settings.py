@@ -189,6 +189,14 @@ def test_the_table_masks_secrets_and_shows_what_was_given() -> None:
     assert len(conf.table(with_defaults=True)) > 200
 
 
+def test_every_setting_shown_has_an_origin() -> None:
+    conf = settings({"KERNEL_TASK_SERIALIZER": "yaml"}, worker_prefetch_multiplier=1, task_track_started=True)
+    origins = {name: conf.origin(name) for name in conf.table(with_defaults=True)}
+    assert origins["worker_prefetch_multiplier"] == origins["task_track_started"] == "celery configuration"
+    assert origins["task_serializer"] == "environment KERNEL_TASK_SERIALIZER"
+    assert origins["worker_direct"] == origins["task_acks_late"] == "default"
+
+
 def test_the_helpers_of_celerys_own_object() -> None:
     conf = settings(worker_concurrency=2)
     assert conf.get_by_parts("worker", "concurrency") == conf.find_value_for_key("concurrency", "worker") == 2

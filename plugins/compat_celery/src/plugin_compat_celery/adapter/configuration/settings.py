@@ -101,6 +101,12 @@ class CelerySettings(Settings):
         found = super().__getattr__(name)
         return self[_LIKE[name]] if found is None and name in _LIKE else found
 
+    def origin(self, name: str) -> str:
+        """Where the value comes from; for a setting that only Celery has: the configuration, or its default there."""
+        if name in SETTINGS:
+            return super().origin(name)
+        return ORIGIN if name in self._given.all() else "default"
+
     def _watched(self, name: str, value: Any) -> Any:
         """The value as it may be handed out: a plain mapping that tells when it is changed in place."""
         if type(value) is not dict:
