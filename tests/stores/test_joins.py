@@ -18,6 +18,8 @@ from kernel.errors import DriverError
 
 from .conftest import Store
 
+pytestmark = pytest.mark.timed
+
 SIZE = 3
 PAYLOADS = tuple(b'[1, "%d", "SUCCESS", %d]' % (n, n) for n in range(SIZE))
 NAMES = (f"death-{n}" for n in itertools.count())
