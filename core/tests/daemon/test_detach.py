@@ -12,7 +12,7 @@ WORKER = ("-A", "shop", "worker", "-c", "2", "-n", "w1")
 
 def test_in_the_background_from_start_to_end(yard):
     files = ("--pidfile", "run/%n.pid", "--logfile", "log/%n%I.log")
-    started = yard.run(*WORKER, "-D", *files)
+    started = yard.run(*WORKER, "-D", "--purge", *files)
     pid = yard.pid("run/w1.pid")
     assert pid is not None
     assert f"process {pid}" in started.stdout
@@ -30,11 +30,15 @@ def test_in_the_background_from_start_to_end(yard):
     assert children.count("told hello") == 2
     assert "told hello" not in yard.log("log/w1.log") + yard.log("log/old.log")
 
+    send = "import shop; print([shop.tell.delay('x', seconds).id for seconds in (2.0, 2.0, 2.0, 2.0, 0.0)][-1])"
+    sent = subprocess.run(
+        [sys.executable, "-c", send], cwd=yard.path, env=yard.environment, capture_output=True, text=True, check=True
+    )
     os.kill(pid, signal.SIGHUP)
     yard.until(lambda: yard.log("log/w1.log").count("ready.") == 1, "the new beginning")
     assert yard.pid("run/w1.pid") == pid
-    third = _call(yard)
-    yard.until(lambda: _has(yard, "log/w1.log", third), "a task after it")
+    third = sent.stdout.strip()  # it waited meanwhile: the purge at the start is not done again
+    yard.until(lambda: _has(yard, "log/w1.log", third), "the last task", 90.0)
 
     yard.stop("run/w1.pid")
     assert not (yard.path / "run/w1.pid").exists()

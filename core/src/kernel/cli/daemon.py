@@ -56,7 +56,7 @@ class Daemon:
 
     Attributes:
         folder: where the program was started.
-        detached: whether this is the process in the background.
+        again: whether this is a new beginning of the same process, see :meth:`restart`.
     """
 
     folder: Path
@@ -67,6 +67,7 @@ class Daemon:
     gid: str | None
     umask: str | None
     executable: str | None
+    again: bool = field(default_factory=background.take_again)
     _marker: str | None = field(default_factory=background.take_marker)
     _held: PidFile | None = None
 
@@ -138,6 +139,7 @@ class Daemon:
         """Inside :meth:`running`: begin anew in this process, with the same pid and pid file; does not return."""
         if self._held is not None:
             self._held.hand_over()
+        os.environ[background.AGAIN] = "1"
         if self.detached:
             os.environ[background.DETACHED] = "-"
         sys.stdout.flush()

@@ -17,6 +17,8 @@ from kernel.cli.exits import CommandError, Exit
 
 DETACHED: Final = "KERNEL_DETACHED"
 """Environment: the descriptor on which a detached process says that it runs; "-" when nobody waits for that."""
+AGAIN: Final = "KERNEL_AGAIN"
+"""Environment: the process has begun anew."""
 _SHOWN: Final = 20_000
 """Bytes of what a process said before it failed."""
 
@@ -68,6 +70,11 @@ def take_marker() -> str | None:
     if marker is not None and marker.isdecimal():
         os.set_inheritable(int(marker), False)
     return marker
+
+
+def take_again() -> bool:
+    """Whether this process has begun anew; said once."""
+    return os.environ.pop(AGAIN, None) is not None
 
 
 def tell(marker: str, facts: Mapping[str, Any]) -> None:

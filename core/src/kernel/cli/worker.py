@@ -132,7 +132,7 @@ def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int
         if not invocation.quiet:
             click.echo(banner(worker, color=invocation.color is not False and sys.stdout.isatty()))
         with Redirection(worker.config):
-            if options["purge"]:
+            if options["purge"] and not daemon.again:  # what waits now came after the purge that was asked for
                 worker.purge()
             code = worker.start()
         if worker.node is not None and worker.node.shutdown.restart:
