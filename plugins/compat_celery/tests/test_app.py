@@ -19,7 +19,7 @@ from plugin_compat_celery.beat import PersistentScheduler
 from plugin_compat_celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, OperationalError
 from plugin_compat_celery.loaders.base import BaseLoader
 from plugin_compat_celery.local import PromiseProxy, Proxy, maybe_evaluate
-from plugin_compat_celery.result import AsyncResult, ResultSet
+from plugin_compat_celery.result import AsyncResult, EagerResult, ResultSet
 from plugin_compat_celery.schedules import crontab
 from plugin_compat_celery.utils.dispatch import Signal
 from plugin_compat_celery.utils.log import ColorFormatter, LoggingProxy
@@ -425,3 +425,20 @@ def test_a_signature_may_be_copied_on_the_way() -> None:
     assert maybe_signature(sig, clone=True) is not sig
     assert maybe_signature(dict(sig), app=app) == sig
     assert maybe_signature(None) is None
+
+
+def test_an_eager_result_may_be_made_by_hand() -> None:
+    app = made()
+    result = EagerResult("id", 5, "SUCCESS", app=app)
+    assert (result.get(), result.state, result.successful(), result.id) == (5, "SUCCESS", True, "id")
+    failed = EagerResult("id", ValueError("no"), "FAILURE", traceback="text", app=app)
+    assert (failed.failed(), failed.traceback) == (True, "text")
+    with pytest.raises(ValueError, match="no"):
+        failed.get()
+
+    @app.task(name="add")
+    def add() -> int:
+        return 1
+
+    assert isinstance(add.apply(), EagerResult)
+    assert add.apply().name == "add"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kernel.app.eager import EagerResult
+from kernel.app.eager import EagerResult, result_of
 from kernel.app.group_result import GroupResult
 from kernel.app.result import AsyncResult
 
@@ -16,9 +16,12 @@ def collected(result: AnyResult, outcomes: Mapping[str, Any]) -> Any:
     if isinstance(result, GroupResult):
         members = [collected(each, outcomes) for each in result.results]
         return GroupResult(result.id, members, result.app, parent)
-    outcome = outcomes.get(result.id) or getattr(parent, "outcome", None)  # what never ran ends as the step before it
-    if outcome is None:
+    outcome = outcomes.get(result.id)
+    if outcome is not None:
+        eager = result_of(result.app, result.id, outcome)
+    elif isinstance(parent, EagerResult):  # what never ran ends as the step before it
+        eager = EagerResult(result.id, parent.result, parent.state, parent.traceback, app=result.app)
+    else:
         return result
-    eager: EagerResult[Any] = EagerResult(result.id, result.app, outcome)
     eager.parent = parent
     return eager
