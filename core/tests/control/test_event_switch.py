@@ -53,7 +53,9 @@ def test_what_runs_for_long_is_told_of_meanwhile(fleet, heard):
     with fleet.worker():
         fleet.tell("enable_events")
         running = fleet.send("hold")
+        began = time.monotonic()
         until(lambda: "task-started" in kinds(heard(), running.id))
+        assert time.monotonic() - began < 8.0, "nobody waits until the loop has something else to do"
         fleet.release.set()
         until(lambda: "task-succeeded" in kinds(heard(), running.id))
         assert kinds(heard(), running.id) == ["task-received", "task-started", "task-succeeded"]

@@ -52,7 +52,7 @@ class Remote:
             logger.info("No remote control: %s cannot carry it. A second broker, in control_url, can.", plugin)
             return
         state = PanelState(options.app, hostname, parts)
-        duties = Duties(parts.revoking, parts.desk.tell, parts.pool, parts.desk.ledger)
+        duties = Duties(parts.revoking, parts.desk.tell, parts.pool, parts.desk.ledger, parts.inbox)
         self._loop = ControlLoop(services, hostname, COMMANDS, state, duties)
         if options.mingle:
             self._mingle = Mingle(services, hostname, parts.revoking)

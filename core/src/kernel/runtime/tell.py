@@ -43,13 +43,18 @@ class Tell:
         self._events = self._all if on else None
         return changed
 
-    def begun(self, running: Iterable[tuple[Entry, float]]) -> None:
-        """What runs, each since a Unix time: for a pool that was not asked to tell starts, as events were off then."""
+    def begun(self, running: Iterable[tuple[Entry, float]]) -> bool:
+        """What runs, each since a Unix time: for a pool that was not asked to tell starts, as events were off then.
+
+        Returns:
+            Whether something of it is to be published by the next flush.
+        """
         found = {entry.tag: (entry, at) for entry, at in running}
-        if self.wanted and not self._starts_told:
-            for tag in found.keys() - self._begun:
-                self.started(*found[tag])
+        new = found.keys() - self._begun if self.wanted and not self._starts_told else ()
+        for tag in new:
+            self.started(*found[tag])
         self._begun = set(found)
+        return bool(new)
 
     def received(self, entry: Entry) -> None:
         """A task was admitted."""
