@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import types
+import warnings
 
 import celery
 from celery import Celery, Task, current_app
@@ -156,6 +157,22 @@ def definitions():
     def bound(self, x):
         return [self.name, self.max_retries, x]
 
+    def in_the_program():
+        """A task of the module that is run."""
+
+    def first():
+        return "first"
+
+    def second():
+        return "second"
+
+    in_the_program.__module__ = "__main__"
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for function in (first, second):
+            own.task(name="twice")(function)
+        own.finalize()
+
     class ClassTask(celery.Task):
         name = "by-class"
 
@@ -169,6 +186,8 @@ def definitions():
         "bound": bound(4),
         "throws": [error.__name__ for error in bound.throws],
         "own attribute": bound.my_own,
+        "of the program": own.task(in_the_program).name,
+        "twice": "DuplicateTaskNameWarning" in {each.category.__name__ for each in warned},
         "by class": [registered(2), own.tasks["by-class"](3)],
         "custom base": tasks.uses_database.delay().get(timeout=T),
         "cached per process": tasks.authenticate.delay("george", "password").get(timeout=T),

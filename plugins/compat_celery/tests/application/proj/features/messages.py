@@ -4,7 +4,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from uuid import UUID
 
-from celery import group
+from celery import Celery, group
 from kombu import Exchange, Queue
 from proj import more_tasks
 from proj.celery import app
@@ -52,6 +52,7 @@ def connections():
     with app.pool.acquire(block=True) as connection, app.amqp.Producer(connection) as producer:
         for args in numbers:
             results.append(add.apply_async(args, producer=producer))
+        results.append(add.apply_async((1, 1), publisher=producer))
     pool_of_task = add.app.pool
     return {
         "one connection": [result.get(timeout=T) for result in results],
@@ -64,7 +65,7 @@ class Router:
     """An object that routes one task."""
 
     def route_for_task(self, task, args=None, kwargs=None):
-        return {"queue": "hipri"} if task == "proj.tasks.xsum" else None
+        return {"queue": "hipri"} if task == "proj.more_tasks.news" else None
 
 
 def route_by_function(name, args, kwargs, options, task=None, **kw):
@@ -84,5 +85,12 @@ def routing():
         "annotation": [more_tasks.limited.delay().get(timeout=T), more_tasks.limited.rate_limit],
         "priority": add.apply_async((1, 1), priority=5).get(timeout=T),
     }
-    app.conf.task_routes = (route_by_function, {"proj.tasks.mul": {"queue": "hipri"}})
-    return {**found, "queues": sorted(app.amqp.queues)}
+    other = Celery("routes", broker=app.conf.broker_url, backend=app.conf.result_backend, set_as_current=False)
+    other.conf.task_routes = (route_by_function, Router(), {"proj.more_tasks.rout*": {"queue": "by.name"}})
+    return {
+        **found,
+        "function": other.send_task("proj.more_tasks.anywhere").get(timeout=T),
+        "object": other.send_task("proj.more_tasks.news", ("hi",)).get(timeout=T),
+        "pattern": other.send_task("proj.more_tasks.routed").get(timeout=T),
+        "queues": sorted(app.amqp.queues),
+    }

@@ -98,6 +98,7 @@ def banner():
         "topic": r"news\.all",
         "tasks": r"proj\.tasks\.add$",
         "mingle": r"mingle: ",
+        "connected": r"Connected to redis://",
         "ready": re.escape(node) + r" ready\.",
     }
     found = {name: re.search(pattern, text, re.MULTILINE) is not None for name, pattern in wanted.items()}
