@@ -64,6 +64,7 @@ class Side:
     def test(self) -> str:
         """What pytest says of the application's own tests."""
         words = [*self._module("pytest"), "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."]
+        words += ["--confcutdir", str(HERE / "proj")]
         tests = self._start("tests.log", [*words, str(HERE / "proj/tests")])
         try:
             tests.wait(OBSERVE_S)
