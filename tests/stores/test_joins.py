@@ -39,29 +39,32 @@ class Mortal:
         self.late = False
         self.sent = 0
         self._thread = threading.get_ident()
-        self._sendall = socket.socket.sendall
 
-    def sendall(self, connection: socket.socket, data: bytes, flags: int = 0) -> None:
-        """In place of the one of every socket."""
+    def says(self, send: Callable[[], int | None]) -> int | None:
+        """In place of sending: it is sent, or not, and the process dies."""
         if threading.get_ident() != self._thread:  # a driver's monitor, a proxy
-            self._sendall(connection, data, flags)
-            return
+            return send()
         self.sent += 1
         if self.left is not None:
             self.left -= 1
-        if self.left is None or self.left > 0 or self.late:
-            self._sendall(connection, data, flags)
+        sent = send() if self.left is None or self.left > 0 or self.late else 0
         if self.left is not None and self.left <= 0:
             raise ConnectionResetError("the process has died")
+        return sent
 
 
 @pytest.fixture
 def mortal(monkeypatch: pytest.MonkeyPatch) -> Mortal:
-    made = Mortal()
+    """Hears of every message that Python code sends."""
+    made, socket_send, socket_sendall = Mortal(), socket.socket.send, socket.socket.sendall
+
+    def send(connection: socket.socket, data: bytes, flags: int = 0) -> int | None:
+        return made.says(lambda: socket_send(connection, data, flags))
 
     def sendall(connection: socket.socket, data: bytes, flags: int = 0) -> None:
-        made.sendall(connection, data, flags)
+        made.says(lambda: socket_sendall(connection, data, flags))
 
+    monkeypatch.setattr(socket.socket, "send", send)
     monkeypatch.setattr(socket.socket, "sendall", sendall)
     return made
 
@@ -98,6 +101,7 @@ class World:
         key, before = self.begun(members), self._mortal.sent
         act(self.backend, key)
         messages = self._mortal.sent - before
+        assert messages, "it says nothing that is heard of here"
         for left, late in itertools.product(range(1, messages + 1), (False, True)):
             key, victim = self.begun(members), self.open()
             act(victim, self.begun(members))
