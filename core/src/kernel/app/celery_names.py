@@ -35,10 +35,12 @@ _GROUPS: Mapping[str, str] = {
     "A consumer bounds what it holds by itself, whatever its queues are: remove it.": "worker_detect_quorum_queues",
     "Start the worker again: it gives back what has not begun, and nothing is lost.": "worker_pool_restarts",
     "The queue of a monitor is its own and goes with it: remove it.": "event_queue_durable event_queue_exclusive",
-    "Programs are started and stopped by the service manager, such as systemd: set it there.": """
-        beat_executable beat_gid beat_logfile beat_pidfile beat_uid beat_umask
-        events_executable events_gid events_logfile events_pidfile events_uid events_umask
-        worker_executable worker_gid worker_logfile worker_pidfile worker_uid worker_umask""",
+    "It is an option of the command, or of the service manager: --logfile, --pidfile, --uid, --gid, --umask.": """
+        beat_gid beat_logfile beat_pidfile beat_uid beat_umask
+        events_gid events_logfile events_pidfile events_uid events_umask
+        worker_gid worker_logfile worker_pidfile worker_uid worker_umask""",
+    "The interpreter that starts a program runs it: start it with the one that is wanted.": """
+        beat_executable events_executable worker_executable""",
     "The kernel reserves only what free slots take; worker_handout_max bounds how many go out at once.": """
         worker_prefetch_multiplier worker_disable_prefetch worker_enable_prefetch_count_reduction
         worker_eta_task_limit""",

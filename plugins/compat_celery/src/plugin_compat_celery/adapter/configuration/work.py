@@ -11,7 +11,6 @@ from plugin_compat_celery.adapter.configuration.rules import (
     built_in,
     built_in_for,
     number_of_text,
-    refused,
     same,
     spelled,
     zero_is_none,
@@ -181,8 +180,4 @@ RULES: Mapping[str, Rule] = {
     "worker_direct": built_in_for((False,), "There is none.", "Start the worker with -Q and a queue of its own."),
     "worker_redirect_stdouts_level": level,
     "result_backend_max_retries": same,
-    **{
-        f"{program}_executable": refused("The interpreter that starts the program runs it: remove it.")
-        for program in ("beat", "events", "worker")
-    },
 }
