@@ -17,10 +17,9 @@ def test_the_example(name, value):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     space: dict = {}
     exec(compile(code, "workflows.md", "exec"), space)
-    assert isinstance(space["app"], Kernel)
-    result = space[name].apply()
-    assert result.get() == value
+    with space["app"] as app:
+        assert isinstance(app, Kernel)
+        assert space[name].apply().get() == value
     shown = re.search(rf"^{name} = .*# .*: (.+)$", code, re.MULTILINE)
     assert shown is not None
     assert shown.group(1) == (str(value) if name != "fan" else "[0, 2, ..., 18]")
-    space["app"].close()

@@ -123,8 +123,9 @@ def gate(one: Case, harness: Harness) -> Outcome | None:
 def _attempt(one: Case, suite: Suite) -> Outcome:
     try:
         try:
-            suite.setup()
-            getattr(suite, one.method)()
+            with suite.stalls:
+                suite.setup()
+                getattr(suite, one.method)()
         finally:
             suite.teardown()
     except NotRun as error:

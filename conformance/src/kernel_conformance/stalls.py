@@ -38,6 +38,11 @@ class Stalls:
         now = time.monotonic()
         return now - began - self.between(began, now)
 
+    @property
+    def total(self) -> float:
+        """Seconds that it has stood still so far."""
+        return self.between(float("-inf"), float("inf"))
+
     def between(self, began: float, ended: float) -> float:
         """Seconds that the machine stood still from one moment of the monotonic clock to another."""
         gaps = [*self._gaps, *_gap(self._due, time.monotonic())]

@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from kernel.contracts import Deadline
 from kernel.errors import Code, DriverError
 from kernel_conformance.outcome import NotRun
+from kernel_conformance.stalls import Stalls
 
 PATIENCE_S = 15.0
 """How long :meth:`Suite.until` waits by default: generous, because a passing test does not wait for it."""
@@ -29,6 +30,7 @@ class Suite:
         seed: what all randomness of the test comes from.
         random: seeded with it.
         works: capabilities seen to work although they are not claimed.
+        stalls: what the machine stood still since the test began.
     """
 
     def __init__(self, harness: Any, subject: Any, seed: int) -> None:
@@ -37,6 +39,7 @@ class Suite:
         self.seed = seed
         self.random = random.Random(seed)
         self.works: set[str] = set()
+        self.stalls = Stalls()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def setup(self) -> None:
@@ -49,8 +52,10 @@ class Suite:
 
     @property
     def slack_s(self) -> float:
-        """How late something may be seen, in seconds: what the plugin declares plus what the machine may take."""
-        return float(self.harness.slack_s)
+        """How late something may be seen, in seconds: what the plugin declares, plus what the machine may take and has
+        taken since the test began.
+        """
+        return float(self.harness.slack_s) + self.stalls.total
 
     @property
     def folder(self) -> Path:

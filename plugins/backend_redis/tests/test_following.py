@@ -92,9 +92,8 @@ def test_on_message_is_told_every_state(site, tmp_path):
             self.update_state(state="PROGRESS", meta=number)
         return "done"
 
-    with start_worker(app):
+    with app, start_worker(app):
         result = count.apply_async(countdown=1)
         told = []
         assert result.get(timeout=30, on_message=told.append) == "done"
     assert [one["result"] for one in told if one["status"] == "PROGRESS"] == list(range(10))
-    app.close()

@@ -42,7 +42,7 @@ def test_values_failures_and_states_arrive(site, tmp_path, settings):
     def told(self):
         self.update_state(state="PROGRESS", meta={"done": 1})
 
-    with start_worker(app, concurrency=2):
+    with app, start_worker(app, concurrency=2):
         assert double.delay(4).get(timeout=30) == {"twice": 8, "text": "ü" * 100}
         with pytest.raises(ValueError, match="no") as caught:
             fail.delay().get(timeout=30)
@@ -52,4 +52,3 @@ def test_values_failures_and_states_arrive(site, tmp_path, settings):
         assert site.ask("EXISTS", f"celery-task-meta-{result.id}") == "1"
         result.forget()
         assert site.ask("EXISTS", f"celery-task-meta-{result.id}") == "0"
-    app.close()

@@ -181,12 +181,11 @@ def test_groups_of_a_fifo_queue_run_in_order_one_at_a_time(localstack, tmp_path,
         if number == 3 and not self.request.retries:
             raise self.retry(countdown=0)
 
-    with start_worker(app, concurrency=4):
+    with app, start_worker(app, concurrency=4):
         calls = [(f"g{n % 3}", n // 3) for n in range(12)]
         results = [step.apply_async(call, group=call[0]) for call in calls]
         for result in results:
             result.get(timeout=60)
-    app.close()
     runs = [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1)]
     wanted = [(what, *run) for run in runs for what in ("start", "end")]
     assert seen == {f"g{n}": wanted for n in range(3)}
@@ -205,10 +204,9 @@ def test_a_countdown_beyond_what_sqs_delays_is_sent_again_in_turns(moto):
 
 
 def test_a_message_waits_in_the_queue_no_longer_than_sqs_takes(moto):
-    app = Kernel("proj", broker=moto.url(), set_as_current=False)
     queue = f"far-{time.time_ns()}"
-    app.send_task("t", queue=queue, countdown=5000)
-    app.close()
+    with Kernel("proj", broker=moto.url(), set_as_current=False) as app:
+        app.send_task("t", queue=queue, countdown=5000)
     assert counts(moto, queue) == [0, 0, 1]
 
 
@@ -224,7 +222,7 @@ def test_a_worker_resumes_when_its_endpoint_is_back(moto, tmp_path):
         def double(n):
             return 2 * n
 
-        with start_worker(app, concurrency=2):
+        with app, client, start_worker(app, concurrency=2):
             assert client.send_task("double", (1,)).get(timeout=60) == 2
             proxy.trouble = Trouble(refuse=True)
             proxy.reset()
@@ -236,7 +234,5 @@ def test_a_worker_resumes_when_its_endpoint_is_back(moto, tmp_path):
             assert results[-1].get(timeout=60) == 58
             assert [result.get(timeout=60) for result in results] == [2 * n for n in range(30)]
             took = time.monotonic() - back
-        client.close()
-        app.close()
     assert took < 5 + 10, f"the last task ended {took:.1f} s after the endpoint was back"
     assert counts(moto, queue) == [0, 0, 0]
