@@ -25,6 +25,7 @@ import click
 from kernel.app.node_name import node_path
 from kernel.cli import detach as background
 from kernel.cli.invocation import Invocation
+from kernel.cli.nodes import Place, take_place
 from kernel.cli.pidfile import PidFile
 from kernel.cli.places import default_places, make_folder
 from kernel.cli.privileges import become, owner_ids
@@ -56,6 +57,7 @@ class Daemon:
 
     Attributes:
         folder: where the program was started.
+        place: which of several nodes this process is; None when it is the only one.
         again: whether this is a new beginning of the same process, see :meth:`restart`.
     """
 
@@ -67,6 +69,7 @@ class Daemon:
     gid: str | None
     umask: str | None
     executable: str | None
+    place: Place | None = field(default_factory=take_place)
     again: bool = field(default_factory=background.take_again)
     _marker: str | None = field(default_factory=background.take_marker)
     _held: PidFile | None = None
@@ -114,6 +117,8 @@ class Daemon:
             for path in (self.logfile, self.pidfile):
                 make_folder(path, owner_ids(self.uid, self.gid))
         become(self.uid, self.gid, self.umask)
+        if self.place is not None:
+            self.pidfile = None  # it is the supervisor's
 
     def log_path(self, name: str) -> str | None:
         """Where to log, with the executor's number still open; None is the error stream."""

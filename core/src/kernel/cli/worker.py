@@ -9,9 +9,11 @@ import click
 
 from kernel.app.node_name import node_name
 from kernel.app.worker import Worker
+from kernel.cli import detach as background
 from kernel.cli.banner import banner
 from kernel.cli.daemon import Daemon, daemon_options
 from kernel.cli.invocation import Invocation
+from kernel.cli.nodes import Supervisor
 from kernel.engine.autoscale import Bounds
 from kernel.runtime.logs import LogSettings, Redirection, level_number, set_up
 
@@ -71,6 +73,7 @@ def _bounds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 )
 @click.option("-X", "--exclude-queues", callback=_names, metavar="NAMES", help="Queues not to consume.")
 @click.option("-c", "--concurrency", callback=_count, metavar="N|auto", help="Tasks at a time; auto: usable CPUs.")
+@click.option("--nodes", type=click.IntRange(1), metavar="N", help="Look after N nodes, each in a process of its own.")
 @click.option("--autoscale", callback=_bounds, metavar="MAX,MIN", help="As many executors as there is work for.")
 @click.option("-P", "--pool", metavar="POOL", help="prefork, threads, solo or async.")
 @click.option("-n", "--hostname", metavar="NAME", help="Name of the node: w1, or w1@%h (host), %n, %d (domain).")
@@ -124,10 +127,17 @@ def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int
     _take_settings(invocation, options)
     if options["autoscale"] is not None and options["concurrency"] is not None:
         raise click.UsageError("--autoscale and -c exclude each other")
+    if options["nodes"] is not None and options["purge"]:
+        raise click.UsageError("--nodes and --purge exclude each other: every node would purge what others wait for")
     level = level_number(options["loglevel"], "--loglevel")
     worker = _make(invocation, options, daemon, level)
     name = worker.hostname
     set_up(LogSettings(worker.config, level, daemon.log_path(name), invocation.color))
+    if options["nodes"] is not None and daemon.place is None:
+        with daemon.running(name):
+            command, again = background.command(), daemon.restarts
+            nodes = Supervisor(options["nodes"], command, daemon.folder, detached=daemon.detached, restarts=again)
+            return nodes.run()
     with daemon.running(name):
         if not invocation.quiet:
             click.echo(banner(worker, color=invocation.color is not False and sys.stdout.isatty()))
@@ -136,6 +146,8 @@ def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int
                 worker.purge()
             code = worker.start()
         if worker.node is not None and worker.node.shutdown.restart:
+            if daemon.place is not None:
+                daemon.place.keep()
             daemon.restart()
     return code
 
@@ -143,12 +155,16 @@ def _run(invocation: Invocation, options: dict[str, Any], daemon: Daemon) -> int
 def _make(invocation: Invocation, options: Mapping[str, Any], daemon: Daemon, level: int) -> Worker:
     app = invocation.app()
     name = node_name(options["hostname"], app.config.namespace, os.uname().nodename)
+    place = daemon.place
+    if place is not None:
+        name = place.name(name)
+        place.end_with_supervisor()
     return Worker(
         app,
         queues=options["queues"],
         exclude_queues=options["exclude_queues"],
         hostname=name,
-        beat=options["beat"],
+        beat=options["beat"] and (place is None or place.number == 1),
         loglevel=level,
         heartbeat=not options["without_heartbeat"],
         heartbeat_interval=options["heartbeat_interval"],
