@@ -19,7 +19,7 @@ from plugin_broker_amqp.wire import Wire
 CHUNK: Final = 100
 """Messages collected into one write."""
 CHUNK_BYTES: Final = 262_144
-EXIT_S: Final = 1.0
+EXIT_S: Final = 5.0
 """How long a process that ends waits for the server to read what was sent without confirmation."""
 _BLOCKED_CURE: Final = "Free memory or disk on the server; rabbitmq-diagnostics alarms tells which."
 
@@ -83,6 +83,18 @@ class Publisher:
             return self._fly(parcels, deadline) if self._confirm else self._let_go(parcels, deadline)
         finally:
             self._turn.release()
+
+    def finish(self, deadline: Deadline) -> None:
+        """Wait until the server has dealt with all that was sent; not while it takes no messages.
+
+        Raises:
+            DriverError: it has not, or the connection failed.
+            Exception: what py-amqp raises.
+        """
+        wire = self._wire
+        if wire is not None and wire.failure is None and not wire.blocked:
+            with wire.using(deadline) as connection:
+                connection.channels[self._channel].basic_qos(0, 1, False)  # answered in its turn, and of no effect here
 
     def close(self, deadline: Deadline) -> None:
         """End the connection."""
@@ -208,11 +220,10 @@ _careless: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
 
 @atexit.register
 def _finish() -> None:
-    """A server that sees a connection break forgets what it has read from it and not routed yet; one that is asked to
-    close it deals with all of that first.
-    """
+    """A server that sees a connection break forgets what it has read from it and not routed yet."""
     for publisher in list(_careless):
         with contextlib.suppress(Exception):  # the interpreter ends; nobody was promised anything
+            publisher.finish(Deadline.after(EXIT_S))
             publisher.close(Deadline.after(EXIT_S))
 
 
