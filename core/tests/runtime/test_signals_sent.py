@@ -170,6 +170,16 @@ def test_what_is_not_run_is_told(app: Kernel, heard: Heard) -> None:
     assert (unknown["sender"], unknown["name"]) == ("w1@here", "told.unheard_of")
 
 
+def test_a_task_that_was_revoked_is_told_when_its_message_comes(app: Kernel, heard: Heard) -> None:
+    with start_worker(app):
+        late = app.tasks["told.add"].apply_async((1, 1), countdown=3)
+        late.revoke()
+        heard.wait("task_revoked")
+    revoked = heard.of("task_revoked")
+    assert (revoked["request"].id, revoked["expired"], revoked["terminated"]) == (late.id, False, False)
+    assert "task_prerun" not in heard.names
+
+
 def test_headers_and_arguments_may_be_changed_before_a_message_is_made(app: Kernel) -> None:
     add = app.tasks["told.add"]
     with start_worker(app):
