@@ -8,8 +8,9 @@ import pytest
 
 from kernel import Kernel
 from kernel.app.worker import Worker
+from kernel.builtins.memory import broker as memory_broker
 from kernel.contracts.deadline import Deadline
-from kernel.errors import DriverError
+from kernel.errors import Code, DriverError
 from kernel.model.topology import Binding, Exchange, QueueSpec
 
 COMMON = {"hostname", "utcoffset", "pid", "clock", "timestamp", "type", "local_received"}
@@ -171,3 +172,38 @@ def test_a_forked_child_can_send_although_its_parent_was_at_it(app):
             dispatcher.send("test-child")
             os._exit(0)
     until(lambda: os.waitpid(pid, os.WNOHANG)[0], "the end of the child")
+
+
+def test_events_are_heard_on_the_broker_that_carries_them(tmp_path, listening):
+    """Beside one for tasks that has no fan-out, such as SQS, there is a second one (``control_url``)."""
+    app = Kernel(
+        "apart", broker=f"sqlite:///{tmp_path}/tasks.db", control_url="memory://heard-apart", set_as_current=False
+    )
+    heard = []
+    with app:
+        listening(app.events.Receiver(handlers={"*": heard.append}))
+        app.events.Dispatcher().send("task-one")
+        until(lambda: heard, "the event")
+    assert not (tmp_path / "tasks.db").exists()  # nobody needed it
+
+
+def test_a_lost_connection_is_found_again(app, listening, monkeypatch):
+    heard, lost = [], []
+    real = memory_broker.MemoryBroker.consumer
+
+    def consumer(self, queues, prefetch):
+        made = real(self, queues, prefetch)
+        if not lost and queues[0].startswith("kernelev."):
+            monkeypatch.setattr(made, "receive", lambda max_n, wait_s: lose(made))
+        return made
+
+    def lose(made):
+        lost.append(made)
+        made.close(False, Deadline.after(1))
+        raise DriverError(Code.UNAVAILABLE, "gone")
+
+    monkeypatch.setattr(memory_broker.MemoryBroker, "consumer", consumer)
+    listening(app.events.Receiver(handlers={"*": heard.append}))  # it begins, loses, and is ready all the same
+    assert len(lost) == 1
+    app.events.Dispatcher().send("task-one")
+    until(lambda: heard, "the event")
