@@ -17,30 +17,19 @@ from kernel.app.signature import Signature as Signature
 from kernel.app.signature import signature as signature
 from kernel.app.task import Task as Task
 from plugin_compat_celery import local as local
+from plugin_compat_celery.adapter import version as _version
 from plugin_compat_celery.adapter.absent import missing
-from plugin_compat_celery.adapter.version import (
-    SERIES as SERIES,
-)
-from plugin_compat_celery.adapter.version import (
-    VERSION as VERSION,
-)
-from plugin_compat_celery.adapter.version import (
-    VERSION_BANNER as VERSION_BANNER,
-)
-from plugin_compat_celery.adapter.version import (
-    __version__ as __version__,
-)
-from plugin_compat_celery.adapter.version import (
-    version_info as version_info,
-)
-from plugin_compat_celery.adapter.version import (
-    version_info_t as version_info_t,
-)
 from plugin_compat_celery.app.base import Celery as Celery
 from plugin_compat_celery.app.utils import bugreport as bugreport
 from plugin_compat_celery.canvas import maybe_signature as maybe_signature
 from plugin_compat_celery.canvas import subtask as subtask
 from plugin_compat_celery.utils import uuid as uuid
+
+__version__ = _version.__version__
+SERIES = _version.SERIES
+VERSION = version_info = _version.version_info
+VERSION_BANNER = _version.VERSION_BANNER
+version_info_t = _version.version_info_t
 
 __getattr__ = missing(__name__)
 
