@@ -460,7 +460,7 @@ def test_an_expired_lease_frees_its_prefetch_slot(make_broker, clock):
 
 
 def test_a_blocked_receive_notices_the_end_of_a_lease_and_of_a_delay(make_broker):
-    broker = make_broker(lease_s=0.2)
+    broker = make_broker(lease_s=1.5)
     declare(broker, "q")
     publish(broker, message(number=0))
     consumer = broker.consumer(["q"], 0)

@@ -131,7 +131,7 @@ def test_too_many_that_wait_here_stop_the_node_from_taking_more(stage, limit, mo
     limit(nack_delay=False, delay=False)
     monkeypatch.setattr("kernel.runtime.consumer._MOST_WAITING", 2)
     stage.start()
-    soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
     first = [stage.send("late", (), eta=soon) for _ in range(2)]
     until(lambda: len(stage.node.desk.waiting) == 2, what="two that wait")
     third = stage.send("late", ())
