@@ -17,7 +17,7 @@ from .sides import QUEUES, Client, Side, Site, Worker
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OF_CONTROL_AND_EVENTS = re.compile(r".*pidbox|celeryev.*")
-"""What Celery declares for remote control and gossip, which the kernel does not have yet."""
+"""What is declared for remote control, which has a test of its own, and for gossip, which the kernel does not have."""
 ELSEWHERE = re.compile(OF_CONTROL_AND_EVENTS.pattern + "|celery_delayed_.*")
 """These and the delay ladder, which has a test of its own."""
 OWN = {"celery.quarantine"}
@@ -99,6 +99,18 @@ def test_queues_are_declared_alike(declared: dict[Side, Objects]) -> None:
     # A server removes an auto-delete queue when its client loses the connection, with the results in it: ours stays.
     assert ours["UUID"] == {**reply, "auto_delete": False}
     assert {name for name in ours if not ELSEWHERE.fullmatch(name)} - shared.keys() == OWN | {"UUID"}
+
+
+def test_remote_control_is_declared_alike(declared: dict[Side, Objects]) -> None:
+    """Wire.md 5.3: the queue of a node's own, bound to the exchange that requests go to."""
+    found = []
+    for side in ("celery", "kernel"):
+        name, mine = f"{side}-worker@interop.celery.pidbox", declared[side]
+        binding = ("celery.pidbox", "", name)
+        found.append((mine.queues[name], mine.exchanges["celery.pidbox"], binding in mine.bindings))
+    theirs, ours = found
+    assert ours == theirs
+    assert ours[2]
 
 
 def test_exchanges_are_declared_alike(declared: dict[Side, Objects]) -> None:

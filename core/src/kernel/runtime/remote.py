@@ -14,6 +14,8 @@ from kernel.runtime.panel_state import NodeParts, PanelState
 
 logger = logging.getLogger("kernel.worker")
 
+LISTEN_S = 1.0
+"""A node that is ready can be spoken to; unless its broker for that is slow, or away."""
 BUILT_IN = (commands_limits, commands_queues, commands_revoke, commands_show, commands_worker)
 """Importing these fills the table of commands."""
 
@@ -66,7 +68,9 @@ class Remote:
             self._mingle.start()
 
     def settle_in(self) -> None:
-        """Before the first task: hear what the neighbours know."""
+        """Before the first task: listen, and hear what the neighbours know."""
+        if self._loop is not None:
+            self._loop.wait(LISTEN_S)
         if self._mingle is not None:
             self._mingle.wait()
 
