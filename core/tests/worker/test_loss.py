@@ -86,3 +86,9 @@ def test_every_message_that_is_still_held_is_settled():
         assert held.kind is not None
         assert held.error is not None or held.kind is SettleKind.RELEASE
         assert on_loss(Lost(loss, options, True, attempt, 1.0), 3).kind is None
+
+
+def test_the_signal_that_ended_a_task_by_command_is_told():
+    assert on_loss(Lost(replace(TERMINATED, exitcode=-9), LATE, True), 3).signum == 9
+    assert on_loss(Lost(TERMINATED, LATE, True), 3).signum is None
+    assert on_loss(Lost(KILLED, LATE, True), 3).signum is None

@@ -34,7 +34,8 @@ class Lost:
 class LossPlan:
     """What to do: store ``error`` in ``state`` unless it is None, then settle unless ``kind`` is None.
 
-    ``what`` says for the log what happened; ``reason`` goes with a rejected message.
+    ``what`` says for the log what happened; ``reason`` goes with a rejected message; ``signum`` is the signal that
+    ended a task by command, when one did.
     """
 
     kind: SettleKind | None
@@ -42,6 +43,7 @@ class LossPlan:
     what: str
     state: str = states.FAILURE
     reason: str = ""
+    signum: int | None = None
 
 
 def on_loss(lost: Lost, delivery_limit: int) -> LossPlan:
@@ -55,7 +57,8 @@ def on_loss(lost: Lost, delivery_limit: int) -> LossPlan:
         case LossCause.HARD_LIMIT:
             return _timed_out(lost)
         case LossCause.TERMINATED:
-            return LossPlan(_ack(lost), TaskRevokedError("terminated"), "was terminated", states.REVOKED)
+            error = TaskRevokedError("terminated")
+            return LossPlan(_ack(lost), error, "was terminated", states.REVOKED, signum=_signal(lost.loss))
         case LossCause.EXITED:
             return _exited(lost, delivery_limit)
 
@@ -85,6 +88,10 @@ def _exited(lost: Lost, delivery_limit: int) -> LossPlan:
 
 def _ack(lost: Lost) -> SettleKind | None:
     return None if lost.acked else SettleKind.ACK
+
+
+def _signal(loss: Loss) -> int | None:
+    return -loss.exitcode if loss.exitcode is not None and loss.exitcode < 0 else None
 
 
 def _death(loss: Loss) -> str:

@@ -220,7 +220,9 @@ class Config:
     )
     control_queue_ttl: float | None = _setting(300.0, "seconds a message waits in a control queue")
     control_queue_expires: float | None = _setting(10.0, "seconds an unused control queue lives")
-    control_queue_exclusive: bool = _setting(True, "a control queue belongs to the connection that made it")
+    control_queue_exclusive: bool = _setting(
+        True, "a control queue belongs to the connection that made it; beside Celery on Redis it must"
+    )
     control_queue_durable: bool = _setting(
         False, "a control queue survives a restart of the broker; not together with control_queue_exclusive"
     )

@@ -133,7 +133,7 @@ class Tell:
         logger.error("Task %s %s%s", entry.title, decided.what, _consequence(decided))
         self._announcer.lost(entry, decided)
         if decided.error is not None and decided.state == states.REVOKED:
-            self._send("task-revoked", entry.run.id, terminated=True, signum=None, expired=False)
+            self._send("task-revoked", entry.run.id, terminated=True, signum=decided.signum, expired=False)
         elif decided.error is not None:
             self._send("task-failed", entry.run.id, exception=repr(decided.error), traceback="")
 
