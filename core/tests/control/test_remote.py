@@ -127,7 +127,7 @@ def test_revoking_by_stamps(fleet):
         signature.stamp(owner="me")
         mine = signature.apply_async()
         yours = fleet.send("add", 1, 1)
-        assert "flagged" in mine.revoke_by_stamped_headers({"owner": ["me"]}, wait=True, timeout=2)[0][NODE]["ok"]
+        assert "flagged" in mine.revoke_by_stamped_headers({"owner": ["me"]}, wait=True, timeout=5)[0][NODE]["ok"]
         fleet.release.set()
         with pytest.raises(TaskRevokedError):
             mine.get(timeout=20)
