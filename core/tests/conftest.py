@@ -1,4 +1,7 @@
-"""For every test of the tree: how long a machine takes for an example says nothing about what is tested."""
+"""How long a machine takes for an example says nothing about what is tested.
+
+Not at the root of the tree: programs of other environments run tests below it, without Hypothesis.
+"""
 
 from hypothesis import HealthCheck, settings
 
