@@ -28,6 +28,16 @@ def codec(accept=("json",), serializers=None, compressors=None):
     return Codec(serializers or [JsonSerializer(), PickleSerializer()], compressors or COMPRESSORS, accept, LIMITS)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [(5, "utf-8", None), (["application/json"], "utf-8", None), ("application/json", "utf-8", {"x": 1}),
+     ("text/plain", ["utf-8"], None), ("application/json", "utf-8", 7)],
+)  # fmt: skip
+def test_what_a_message_says_of_its_body_must_be_texts(said):
+    with pytest.raises(DecodeError, match="must be texts"):
+        codec().decode(b"{}", *said)
+
+
 def test_round_trip_with_every_compressor():
     body = [[1, "x" * 500], {}, None]
     for name, header in [

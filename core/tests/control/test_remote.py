@@ -234,6 +234,40 @@ def test_no_message_breaks_it(fleet, body):
         assert fleet.inspect.ping() == {"ok": "pong"}
 
 
+def test_a_defect_costs_one_message_and_no_duty_keeps_it_from_listening(fleet, monkeypatch, caplog):
+    def broken(*_args):
+        raise ZeroDivisionError("on purpose")
+
+    with fleet.worker():
+        monkeypatch.setattr("kernel.runtime.control.concerns", broken)
+        monkeypatch.setattr("kernel.runtime.duties.Duties.do", broken)
+        fleet.app.control.broadcast("ping")
+        until(lambda: "a message is dropped" in caplog.text, what="the message to be dropped")
+        monkeypatch.setattr("kernel.runtime.control.concerns", lambda *_: True)
+        assert fleet.inspect.ping() == {"ok": "pong"}
+        assert "is tried again" in caplog.text
+
+
+def test_half_a_character_is_no_id(fleet, tmp_path):
+    with fleet.worker(state_db=str(tmp_path / "state")):
+        broker = fleet.app.client.services.open_control(Deadline.after(5))
+        for method, arguments in (
+            ("hello", {"from_node": "other@there", "revoked": ["\udcff", "neighbours"]}),
+            ("revoke", {"task_id": ["\udcff", "refused"]}),
+            ("revoke", {"task_id": "ours"}),
+        ):
+            body = json.dumps({"method": method, "arguments": arguments}).encode()
+            message = Outgoing(
+                queue="", body=body, headers={}, id=str(uuid4()), exchange="kernel.pidbox",
+                content_type="application/json", content_encoding="utf-8",
+            )  # fmt: skip
+            assert broker.publish([message], Deadline.after(5))[0].ok
+        until(lambda: "ours" in fleet.inspect.revoked(), what="the last to be revoked")
+        assert fleet.inspect.revoked() == ["neighbours", "ours"]
+    with fleet.worker(state_db=str(tmp_path / "state")):
+        assert fleet.inspect.revoked() == ["neighbours", "ours"]
+
+
 def test_commands_of_ones_own(fleet, own_commands):
     slow = __import__("threading").Event()
 
@@ -255,6 +289,10 @@ def test_commands_of_ones_own(fleet, own_commands):
         raise RuntimeError("on purpose")
 
     @control_command
+    def leaves(state):
+        raise SystemExit(3)
+
+    @control_command
     def unspeakable(state):
         return object()
 
@@ -265,6 +303,7 @@ def test_commands_of_ones_own(fleet, own_commands):
         assert fleet.tell("more", n=3) == {"ok": [NODE, 3, ["add"], "threads"]}
         assert fleet.tell("all_of_it") == fleet.tell("whole") == {"numbers": [1, 2.5, None]}
         assert fleet.tell("fails") == {"error": "RuntimeError('on purpose')"}
+        assert fleet.tell("leaves") == {"error": "SystemExit(3)"}
         assert "cannot be sent" in fleet.tell("unspeakable")["error"]
         assert fleet.tell("more", k=3)["error"].startswith("TypeError")
         fleet.app.control.broadcast("waits")

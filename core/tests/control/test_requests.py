@@ -8,6 +8,7 @@ from kernel.engine.control import LATE_S, check_selection, concerns, matches, ov
 from kernel.errors import DecodeError, ImproperlyConfigured
 from kernel.model.config import Config
 from kernel.model.control import ControlNames, ControlRequest, ReplyTo
+from kernel.runtime.clock import LogicalClock
 from kernel.runtime.requester import control_names
 
 SENT_BY_CELERY = {
@@ -63,12 +64,25 @@ def test_odd_fields_are_none(odd):
         (ControlRequest("x", pattern=r"w\d@", matcher="pcre"), True),
         (ControlRequest("x", pattern=r"\d", matcher="pcre"), False),
         (ControlRequest("x", pattern="(", matcher="pcre"), False),
+        (ControlRequest("x", pattern="a{99999999999999}", matcher="pcre"), False),
         (ControlRequest("x", pattern="*", matcher="soundex"), False),
         (ControlRequest("x", pattern="*" * 2000), False),
     ],
 )
 def test_whom_a_request_concerns(request_, meant):
     assert concerns(request_, "w1@a") is meant
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e300, True, [1]])
+def test_a_number_that_nobody_can_have_meant_is_none(number):
+    request = read_request({"method": "x"}, {"clock": number, "expires": number})
+    assert (request.clock, request.expires) == (0, 0.0)
+
+
+def test_a_clock_does_not_follow_one_that_no_counting_reached():
+    clock = LogicalClock(7)
+    assert clock.adjust(2**80) == 8
+    assert clock.adjust(20) == 21
 
 
 def test_a_name_is_text_and_no_list_of_letters():

@@ -93,6 +93,15 @@ def test_it_is_handed_over_an_exec(tmp_path, monkeypatch):
         assert "KERNEL_PIDFILE_FD" not in os.environ
 
 
+def test_the_file_of_another_is_not_removed(tmp_path):
+    path = tmp_path / "w1.pid"
+    with PidFile(path):
+        path.unlink()  # somebody tidied up
+        other = hold(path)
+    assert living(path) == other.pid
+    other.communicate()
+
+
 def test_places_are_the_users_own_and_the_systems_for_root(tmp_path):
     assert default_places({}, 0) == ("/var/run/kernel/%n.pid", "/var/log/kernel/%n%I.log")
     assert default_places({"HOME": "/u"}, 7).pidfile == "/u/.local/state/kernel/%n.pid"
@@ -115,6 +124,7 @@ def test_names_in_paths():
         (("nobody-of-that-name", None, None), 67, "no such user"),
         (("987654321", None, None), 67, "no such user"),
         ((None, "nobody-of-that-name", None), 67, "no such group"),
+        ((None, "99999999999", None), 67, "no such group"),
         ((None, None, "089"), 64, "octal"),
         ((None, None, "7777"), 64, "octal"),
     ],

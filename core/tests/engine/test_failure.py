@@ -6,7 +6,15 @@ import types
 import pytest
 
 from kernel import errors
-from kernel.engine.failure import ExceptionInfo, failure_from_wire, failure_to_wire, texts_only, traceback_text
+from kernel.engine.failure import (
+    ExceptionInfo,
+    error_text,
+    failure_from_wire,
+    failure_to_wire,
+    text_of,
+    texts_only,
+    traceback_text,
+)
 
 
 class Custom(Exception):
@@ -84,6 +92,28 @@ def test_arguments_nobody_can_carry_become_texts():
 
     wire = texts_only(failure_to_wire(ValueError(1, object, Broken()), "kernel"))
     assert wire["exc_message"] == [1, "<class 'object'>", "<Broken: its repr failed>"]
+
+
+def test_what_stands_for_an_argument_can_be_carried_by_any_format():
+    error = ValueError("caf\udce9.txt", 10**5000, float("nan"), 2**80, True, None, 1.5)
+    wire = texts_only(failure_to_wire(error, "kernel"))
+    first, huge, *rest = wire["exc_message"]
+    assert first == "caf\\udce9.txt"
+    assert isinstance(huge, str)
+    assert rest == ["nan", str(2**80), True, None, 1.5]
+
+
+def test_texts_of_errors_are_texts_whatever_they_do():
+    class Broken(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+        __repr__ = __str__
+
+    assert error_text(Broken()) == text_of(Broken()) == "<Broken: its repr failed>"
+    assert error_text(OSError("\udcff")) == r"OSError('\udcff')"
+    assert text_of("\udcff") == r"\udcff"
+    assert r"OSError: \udcff" in traceback_text(OSError("\udcff"), skip="")
 
 
 def test_traceback_text_is_bounded_and_info_shows_it():

@@ -209,3 +209,26 @@ def test_an_event_is_a_mapping():
     assert event == {"type": "task-sent", "a": 1, "b": 2}
     assert Event("x", timestamp=5)["timestamp"] == 5
     assert group_from("worker-online") == "worker"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"hostname": ["x"]}, {"hostname": 5}, {"uuid": ["x"]}, {"uuid": 5}, {"name": ["x"]}, {"name": 5}, {"freq": "x"},
+     {"freq": None}, {"timestamp": "x"}, {"local_received": []}, {"clock": 10**400}, {"clock": "x"},
+     {"heartbeats": "x"}, {"event": 1}, {"update": 1}, {"info": 1}, {"worker": "x"}, {"parent_id": {}},
+     {"cluster_state": 1}, {"timestamp": float("nan")}],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["worker-heartbeat", "worker-offline", "task-received", "task-started"])
+def test_whatever_an_event_says_the_monitor_goes_on(tell, kind, odd):
+    tell("worker-online", freq=600.0)
+    tell("task-sent", uuid="a", name="add")
+    tell(kind, **{"uuid": "b", "name": "add", **odd})
+    tell("worker-heartbeat", freq=600.0)
+    tell("task-succeeded", uuid="a", result="3")
+    state = tell.state
+    assert [worker.hostname for worker in state.alive_workers()] == ["w1@box"]
+    assert "a" in dict(state.tasks_by_time())
+    assert state.tasks["a"].state == "SUCCESS"
+    assert {task.as_dict()["name"] for _, task in state.itertasks()} <= {"add", None}
+    assert state.task_types() == ["add"]
+    assert state.tasks["a"].worker.alive

@@ -56,7 +56,8 @@ class PidFile:
     ) -> None:
         if self._pid == os.getpid():
             with contextlib.suppress(OSError):
-                self.path.unlink()
+                if _same(self._fd, self.path):  # somebody may have removed it, and another process made its own
+                    self.path.unlink()
             self._let_go()
 
     def hand_over(self) -> None:

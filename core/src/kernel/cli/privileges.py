@@ -3,8 +3,12 @@
 import grp
 import os
 import pwd
+from typing import Final
 
 from kernel.cli.exits import CommandError, Exit
+
+_LAST_ID: Final = 2**32 - 2
+"""The next one means "as it is"."""
 
 
 def become(user: str | None, group: str | None, umask: str | None) -> None:
@@ -71,6 +75,18 @@ def _user(text: str) -> pwd.struct_passwd:
 
 def _group(text: str) -> int:
     try:
-        return int(text) if text.isdecimal() else grp.getgrnam(text).gr_gid
+        return _number(text) if text.isdecimal() else grp.getgrnam(text).gr_gid
     except KeyError as error:
         raise CommandError(Exit.NO_USER, f"--gid {text!r}: there is no such group.", cure="See /etc/group.") from error
+
+
+def _number(text: str) -> int:
+    """A group's number, which need not be in the file.
+
+    Raises:
+        KeyError: no group can have it.
+    """
+    number = int(text)
+    if number > _LAST_ID:
+        raise KeyError(text)
+    return number

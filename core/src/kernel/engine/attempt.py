@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from kernel.contracts.pool import SoftLimiter
-from kernel.engine.failure import ExceptionInfo, traceback_text
+from kernel.engine.failure import ExceptionInfo, text_of, traceback_text
 from kernel.engine.following import ReplacedBy
 from kernel.engine.retry import RetryAsk, ScheduledRetry, Uniform, automatic_retry, schedule_retry
 from kernel.errors import Ignore, Reject, Retry, SoftTimeLimitExceeded
@@ -126,7 +126,7 @@ def judge(task: RunnableTask, request: Request, error: BaseException, ports: Por
     if isinstance(error, Ignore):
         return Ignored()
     if isinstance(error, Reject):
-        return Rejected(str(error.reason), bool(error.requeue))
+        return Rejected(text_of(error.reason), bool(error.requeue))
     text = traceback_text(error, skip=_HERE)
     try:
         retry = _retry(task.task_options, request, error, ports)

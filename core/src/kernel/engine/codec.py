@@ -4,6 +4,7 @@ Resolved once into dicts; a message costs a few lookups beside the serializer's 
 """
 
 from collections.abc import Iterable
+from types import NoneType
 from typing import NamedTuple
 
 from kernel.contracts.compressor import Compressor
@@ -18,6 +19,8 @@ from kernel.errors import (
     DriverError,
     EncodeError,
 )
+
+_TEXT = (str, NoneType)
 
 
 class Encoded(NamedTuple):
@@ -105,6 +108,11 @@ class Codec:
             ContentDisallowed: before anything is decompressed or decoded, for a type that is not accepted.
             DecodeError: for bytes that are no such value, or exceed the limits.
         """
+        if not (
+            isinstance(content_type, _TEXT) and isinstance(content_encoding, _TEXT) and isinstance(compression, _TEXT)
+        ):
+            given = (content_type, content_encoding, compression)
+            raise DecodeError(f"Content type, encoding and compression of a message must be texts, got {given!r:.120}")
         serializer = self._accepted.get(content_type or "") or self._accepted.get(_essence(content_type))
         if serializer is None and _essence(content_type) not in RAW_READERS:
             raise self._disallowed(content_type)

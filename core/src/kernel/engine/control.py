@@ -12,6 +12,10 @@ LATE_S = 60.0
 """A question is dropped when its time was over this long ago: clocks of two machines may well differ by seconds."""
 
 _LONGEST_PATTERN = 1000
+_MOST = 2.0**62
+"""No time and no clock is beyond this, and no header of AMQP could carry it on."""
+_NO_PATTERN = (re.error, OverflowError, RecursionError)
+"""What ``re`` raises for a text that is no pattern, counts too far, or nests too deep."""
 
 
 def read_request(body: object, headers: Mapping[str, Any]) -> ControlRequest:
@@ -58,7 +62,7 @@ def matches(pattern: str, matcher: str | None, node: str) -> bool:
     if matcher == "pcre":
         try:
             return re.match(pattern, node) is not None
-        except re.error:
+        except _NO_PATTERN:
             return False
     return matcher in {None, "glob"} and fnmatchcase(node, pattern)
 
@@ -78,7 +82,7 @@ def check_selection(destination: Sequence[str] | None, pattern: str | None, matc
     if matcher == "pcre" and pattern is not None:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except _NO_PATTERN as error:
             raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None
 
 
@@ -106,8 +110,9 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and value - value == 0
-    return float(value) if good else 0.0  # type: ignore[arg-type] # it is one
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MOST < value < _MOST:
+        return 0.0
+    return float(value)
 
 
 def _address(value: object) -> ReplyTo | None:

@@ -7,6 +7,7 @@ that is already imported here, and only if it is an exception; anything else bec
 import sys
 import traceback as tracebacks
 from collections.abc import Mapping
+from math import isfinite
 from types import TracebackType
 from typing import TypedDict
 
@@ -18,6 +19,7 @@ _FOREIGN_MODULES = frozenset({_CELERY_MODULE, "billiard.exceptions"})
 """Where the well-known exceptions come from that a Celery worker names."""
 _MAX_TRACEBACK = 256 * 1024
 _MAX_NAME = 255
+_GREATEST = 2**63
 
 
 class FailureDict(TypedDict):
@@ -58,11 +60,16 @@ def failure_to_wire(error: BaseException, namespace: str) -> FailureDict:
 
 
 def texts_only(failure: FailureDict) -> FailureDict:
-    """The same with every argument that is not plain as its repr, for arguments no serializer can carry."""
-    plain: list[object] = [
-        arg if isinstance(arg, (str, int, float, bool, type(None))) else _repr(arg) for arg in failure["exc_message"]
+    """The same as every serializer can carry it: what is not plain as its repr, and texts of whole characters."""
+    plain = [
+        arg if _is_plain(arg) else whole(arg if isinstance(arg, str) else _repr(arg)) for arg in failure["exc_message"]
     ]
-    return {**failure, "exc_message": plain}
+    return {"exc_type": whole(failure["exc_type"]), "exc_message": plain, "exc_module": whole(failure["exc_module"])}
+
+
+def whole(text: str) -> str:
+    """The text with an escape for half a character, as the name of a file has that is not in UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def failure_from_wire(value: object) -> BaseException:
@@ -84,9 +91,22 @@ def failure_from_wire(value: object) -> BaseException:
         return _stand_in(name, module)(*args)
 
 
+def text_of(value: object) -> str:
+    """Its ``str``, whatever that does."""
+    try:
+        return whole(str(value))
+    except Exception:  # noqa: BLE001 - as below
+        return _repr(value)
+
+
+def error_text(error: BaseException) -> str:
+    """Its repr, whatever that does."""
+    return whole(_repr(error, _MAX_TRACEBACK))
+
+
 def traceback_text(error: BaseException, *, skip: str) -> str:
     """The traceback as text, from the first frame that is not in file ``skip``, bounded in length."""
-    text = "".join(tracebacks.format_exception(type(error), error, _below(error.__traceback__, skip)))
+    text = whole("".join(tracebacks.format_exception(type(error), error, _below(error.__traceback__, skip))))
     if len(text) <= _MAX_TRACEBACK:
         return text
     half = _MAX_TRACEBACK // 2
@@ -117,8 +137,15 @@ def _stand_in(name: str, module: object) -> type[Exception]:
     return type(name.rpartition(".")[2][:_MAX_NAME] or "Failure", (Exception,), {"__module__": where[:_MAX_NAME]})
 
 
-def _repr(value: object) -> str:
+def _is_plain(value: object) -> bool:
+    """Whether every format has such a value: of integers the greatest are no numbers to most, nor are infinities."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return value is None or (isinstance(value, int) and abs(value) < _GREATEST)
+
+
+def _repr(value: object, most: int = 1024) -> str:
     try:
-        return repr(value)[:1024]
+        return repr(value)[:most]
     except Exception:  # noqa: BLE001 - a broken __repr__ must not hide the failure it belongs to
         return f"<{type(value).__name__}: its repr failed>"

@@ -20,6 +20,8 @@ STATES: Final[Mapping[str, str]] = {
 HEARTBEATS_KEPT: Final = 4
 FREQUENCY_S: Final = 60.0
 """Time between heartbeats of a worker that has not said it yet."""
+_MOST: Final = 2.0**62
+"""No time, no frequency and no clock is beyond this."""
 EXPIRE_WINDOW: Final = 200
 """A worker lives for this many hundredths of the time between two heartbeats after its last one."""
 
@@ -27,6 +29,32 @@ _FROM_ARRIVAL: Final = frozenset({"name", "args", "kwargs", "parent_id", "root_i
 """What an event of arrival that comes late still tells."""
 _OF_THE_EVENT: Final = frozenset({"timestamp", "clock", "hostname", "pid", "type"})
 """What a late event says of itself rather than of the task."""
+
+
+_TEXTS: Final = frozenset({"hostname", "uuid", "name", "parent_id", "root_id"})
+_NUMBERS: Final = frozenset({"timestamp", "local_received", "clock", "freq"})
+_NEVER_TOLD: Final = frozenset({"heartbeats", "worker", "client", "cluster_state", "state"})
+"""What a monitor finds out by itself."""
+
+
+def readable(fields: Mapping[str, Any], taken: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """What of an event can be taken in: it may come from anybody, and nothing it says may stop a monitor.
+
+    Args:
+        fields: the event.
+        taken: names that mean something else where it is to be kept.
+    """
+    return {name: value for name, value in fields.items() if name not in taken and _can_be(name, value)}
+
+
+def _can_be(name: object, value: object) -> bool:
+    if not isinstance(name, str) or name in _NEVER_TOLD:
+        return False
+    if value is None:
+        return name != "freq"
+    if name in _TEXTS:
+        return isinstance(value, str)
+    return name not in _NUMBERS or (isinstance(value, (int, float)) and abs(value) < _MOST)
 
 
 def split_type(event_type: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from kernel.contracts.broker import SettleKind
 from kernel.contracts.pool import NO_DETAIL
 from kernel.engine.attempt import RunnableTask
 from kernel.engine.errbacks import NO_ERRBACKS, Errbacks, errbacks_of
+from kernel.engine.failure import error_text, text_of
 from kernel.engine.falling import Fall, after_failure, membership, readable_fall
 from kernel.engine.following import after_success
 from kernel.engine.parts import Part, fallen_parts, fallen_records, success_parts
@@ -153,7 +154,7 @@ def _failed(outcome: Failed, run: Run, setting: Setting) -> Plan:
     except InvalidTaskError as error:
         errbacks, fall = NO_ERRBACKS, readable_fall(request)
         outcome = Failed(outcome.error, f"{outcome.traceback}\n(errbacks not run: {error})\n", outcome.expected)
-    text = repr(outcome.error)
+    text = error_text(outcome.error)
     level, words = (INFO, "raised expected") if outcome.expected else (ERROR, "raised unexpected")
     tail = "" if outcome.expected else f"\n{outcome.traceback}"
     return Plan(
@@ -183,6 +184,7 @@ def _retried(outcome: Retried, run: Run, setting: Setting) -> Plan:
     call = Call(run.task.name, outcome.args, outcome.kwargs, request.id or "", options)
     record = None
     cause = getattr(outcome.error, "exc", None) or outcome.error
+    text = error_text(cause)
     if not request.ignore_result:
         request.children.append([[call.id, None], None])  # the next run is a child of this one (wire.md 10.1)
         record = setting.records.failure(request, cause, outcome.traceback, setting.node, run.ended, states.RETRY)
@@ -193,9 +195,9 @@ def _retried(outcome: Retried, run: Run, setting: Setting) -> Plan:
         calls=(call,),
         record=record,
         runtime_s=run.runtime_s,
-        events=_event(setting, run, "task-retried", exception=repr(cause), traceback=outcome.traceback),
-        log=_line(setting, INFO, run, "retry: %s", outcome.error),
-        detail={"exception": repr(cause), "traceback": outcome.traceback},
+        events=_event(setting, run, "task-retried", exception=text, traceback=outcome.traceback),
+        log=_line(setting, INFO, run, "retry: %s", text_of(outcome.error)),
+        detail={"exception": text, "traceback": outcome.traceback},
     )
 
 

@@ -89,6 +89,13 @@ class RevokedTasks:
             return list(self.ids)
 
 
+def is_task_id(value: object) -> bool:
+    """Whether it may be the id of a task: a text that files and stores can keep, so not half a character."""
+    if not isinstance(value, str) or not value:
+        return False
+    return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+
+
 def values_of(stamp: object) -> list[Hashable]:
     """The values of a stamp, which may be one or several; one that cannot be compared is none."""
     values = stamp if isinstance(stamp, (list, tuple, set, frozenset)) else [stamp]

@@ -1,6 +1,10 @@
 """The logical clock of an application, for ordering events (features.md 1.17, 2.6)."""
 
 import threading
+from typing import Final
+
+_MOST: Final = 2**62
+"""Whoever took over a greater one would send what brokers cannot carry, for as long as it lives."""
 
 
 class LogicalClock:
@@ -17,9 +21,9 @@ class LogicalClock:
             return self.value
 
     def adjust(self, other: int) -> int:
-        """Hear of a time elsewhere; the time afterwards."""
+        """Hear of a time elsewhere; the time afterwards. One that no counting can have reached is passed over."""
         with self._lock:
-            self.value = max(self.value, other) + 1
+            self.value = max(self.value, other if other < _MOST else 0) + 1
             return self.value
 
     def after_fork(self) -> None:

@@ -5,6 +5,7 @@ import signal as signals
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kernel.engine.revoked import is_task_id
 from kernel.runtime.ledger import Entry
 from kernel.runtime.panel import control_command
 from kernel.runtime.panel_state import PanelState
@@ -100,7 +101,7 @@ def _texts(value: object) -> list[str]:
         ValueError: for anything else.
     """
     ids = [value] if isinstance(value, str) else value
-    if not isinstance(ids, (list, tuple, set)) or not ids or not all(isinstance(each, str) and each for each in ids):
+    if not isinstance(ids, (list, tuple, set)) or not ids or not all(is_task_id(each) for each in ids):
         raise ValueError(f"Task ids must be one text or a list of them, not {value!r:.80}")
     return list(dict.fromkeys(ids))
 

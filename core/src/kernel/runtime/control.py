@@ -130,7 +130,7 @@ class ControlLoop:
         self._link.close(release=False)
 
     def _turn(self) -> None:
-        wait_s = self._duties.do()
+        wait_s = self._do_duties()
         if not self._link.connect():
             self._stop.wait(max(self._link.retry_in(), 0.01))
             return
@@ -144,7 +144,18 @@ class ControlLoop:
         ):  # before they are carried out: nobody is to be restarted by a command again and again
             self._link.settle([Settle(each, SettleKind.ACK) for each in deliveries])
         for delivery in deliveries:
-            self._take(delivery)
+            try:
+                self._take(delivery)
+            except Exception:
+                logger.exception("a defect of ours: a message is dropped")
+
+    def _do_duties(self) -> float:
+        """Whatever becomes of them, the node listens."""
+        try:
+            return self._duties.do()
+        except Exception:
+            logger.exception("a defect of ours: what is to be done besides is tried again")
+            return _RETRY_S
 
     def _complain(self, error: DriverError) -> None:
         """Once for each reason."""
@@ -182,7 +193,7 @@ class ControlLoop:
             if command is None:
                 raise KeyError(request.method)  # noqa: TRY301 - told as other nodes of the fleet tell it
             answer = command.function(self._state, **request.arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a thread that ended would answer nobody any more
             logger.warning("command %r failed: %r", request.method, error, exc_info=logger.isEnabledFor(logging.DEBUG))
             answer = {"error": repr(error)}
         if request.reply_to is not None:
@@ -238,4 +249,7 @@ class _SlowLane:
 
     def _run(self) -> None:
         while (wanted := self._queue.get()) is not None:
-            self._loop.carry_out(*wanted)
+            try:
+                self._loop.carry_out(*wanted)
+            except Exception:
+                logger.exception("a defect of ours: nobody is answered")

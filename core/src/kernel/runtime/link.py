@@ -91,8 +91,9 @@ class Link:
     @property
     def queues(self) -> list[QueueSpec]:
         """What is consumed. From any thread."""
+        names = self._queues  # first: what stands in it is among the specs by then, and stays there
         known = {spec.name: spec for spec in self._specs}
-        return [known[name] for name in self._queues]
+        return [known[name] for name in names]
 
     @property
     def may_change(self) -> bool:

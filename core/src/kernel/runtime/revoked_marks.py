@@ -53,8 +53,11 @@ class RevokedMarks:
             try:
                 self._mark(batch)
             except DriverError as error:
-                self._later(error)
-                return
+                if error.retryable:
+                    self._later(error)
+                    return
+                # Trying again would keep all others waiting; each is marked when its message arrives, too.
+                logger.error("%d tasks cannot be marked as revoked: %s", len(batch), error.one_line())  # noqa: TRY400 - one line says it
             self._failures = 0
             for _ in batch:
                 self._ids.popleft()

@@ -11,7 +11,7 @@ from typing import Any
 
 from kernel.contracts.broker import Delivery, Settle, SettleKind
 from kernel.contracts.pool import Pool
-from kernel.engine.revoked import RevokedTasks
+from kernel.engine.revoked import RevokedTasks, is_task_id
 from kernel.errors import TaskRevokedError
 from kernel.model import states
 from kernel.runtime.desk import Desk
@@ -101,7 +101,7 @@ class Revoking:
 
     def merge(self, ids: Iterable[str]) -> None:
         """A neighbour revoked these (``hello``): it has stored REVOKED itself."""
-        known = [task_id for task_id in ids if isinstance(task_id, str) and task_id not in self.revoked.ids]
+        known = [task_id for task_id in ids if is_task_id(task_id) and task_id not in self.revoked.ids]
         self._keep(self.revoked.add(known, time.time()))
 
     def revoke_stamps(self, stamps: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from kernel.engine.monitoring import split_type
+from kernel.engine.monitoring import readable, split_type
 from kernel.runtime.seen_task import Task
 from kernel.runtime.seen_worker import Worker
 
@@ -15,6 +15,10 @@ V = TypeVar("V")
 
 Callback = Callable[["State", Mapping[str, Any]], object]
 WorkerCallback = Callable[[Worker], object]
+
+_OF_WORKERS = frozenset(name for name, value in vars(Worker).items() if callable(value))
+_OF_TASKS = frozenset(name for name, value in vars(Task).items() if callable(value))
+"""Methods: a field of that name is nothing of theirs."""
 
 
 class Recent(OrderedDict[K, V], Generic[K, V]):
@@ -116,10 +120,10 @@ class State:
             if self.event_callback is not None:
                 self.event_callback(self, event)
             told: tuple[Worker | Task, bool] | None = None
-            if group == "worker" and event.get("hostname"):
-                told = self._worker_event(subject, event)
-            elif group == "task" and event.get("uuid"):
-                told = self._task_event(subject, event)
+            if group == "worker" and (fields := readable(event, _OF_WORKERS)).get("hostname"):
+                told = self._worker_event(subject, fields)
+            elif group == "task" and (fields := readable(event, _OF_TASKS)).get("uuid"):
+                told = self._task_event(subject, fields)
             return told, subject
 
     def freeze_while(self, fun: Callable[..., Any], *args: Any, clear_after: bool = False, **kwargs: Any) -> Any:

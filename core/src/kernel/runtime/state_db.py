@@ -90,7 +90,7 @@ class StateDb:
                 connection = self._open()
                 with connection:
                     connection.executemany(statement, rows)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError) as error:  # the latter for a text that is none
                 logger.error("Revoked tasks are not kept in %s: %s", self._path, error)  # noqa: TRY400 - one line says it
 
     def _open(self) -> sqlite3.Connection:
