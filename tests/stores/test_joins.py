@@ -6,6 +6,7 @@ the same again. The store hears of a death as it would of a real one: a connecti
 
 import contextlib
 import itertools
+import select
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from .conftest import Store
 pytestmark = pytest.mark.timed
 
 SIZE = 3
+ANSWER_S = 5.0
 PAYLOADS = tuple(b'[1, "%d", "SUCCESS", %d]' % (n, n) for n in range(SIZE))
 NAMES = (f"death-{n}" for n in itertools.count())
 
@@ -40,8 +42,10 @@ class Mortal:
         self.sent = 0
         self._thread = threading.get_ident()
 
-    def says(self, send: Callable[[], int | None]) -> int | None:
-        """In place of sending: it is sent, or not, and the process dies."""
+    def says(self, connection: socket.socket, send: Callable[[], int | None]) -> int | None:
+        """In place of sending: it is sent, or not, and the process dies; of what was sent when the answer is there, so
+        that the store has done it before anybody else asks.
+        """
         if threading.get_ident() != self._thread:  # a driver's monitor, a proxy
             return send()
         self.sent += 1
@@ -49,6 +53,8 @@ class Mortal:
             self.left -= 1
         sent = send() if self.left is None or self.left > 0 or self.late else 0
         if self.left is not None and self.left <= 0:
+            if self.late:
+                select.select([connection], [], [], ANSWER_S)
             raise ConnectionResetError("the process has died")
         return sent
 
@@ -59,10 +65,10 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> Mortal:
     made, socket_send, socket_sendall = Mortal(), socket.socket.send, socket.socket.sendall
 
     def send(connection: socket.socket, data: bytes, flags: int = 0) -> int | None:
-        return made.says(lambda: socket_send(connection, data, flags))
+        return made.says(connection, lambda: socket_send(connection, data, flags))
 
     def sendall(connection: socket.socket, data: bytes, flags: int = 0) -> None:
-        made.says(lambda: socket_sendall(connection, data, flags))
+        made.says(connection, lambda: socket_sendall(connection, data, flags))
 
     monkeypatch.setattr(socket.socket, "send", send)
     monkeypatch.setattr(socket.socket, "sendall", sendall)
