@@ -8,6 +8,7 @@ import pytest
 
 from kernel.errors import PluginError
 from kernel.runtime.plugin_selection import ALWAYS
+from kernel.runtime.plugin_set import missing_scheme
 from kernel.runtime.plugins import call_hook, discover, load_plugins
 
 
@@ -175,3 +176,23 @@ def test_a_set_is_frozen():
         loaded.serializers = ()
     with pytest.raises(TypeError):
         loaded.routers["other"] = None
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme", "cure"),
+    [
+        ("broker", "pyamqp", "Install one: pip install plugin-broker-amqp"),
+        ("broker", "REDISS", "Install one: pip install plugin-broker-redis"),
+        ("backend", "mongodb", "Install one: pip install plugin-backend-mongo"),
+        ("backend", "squlite", "Did you mean 'sqlite'?"),
+    ],
+)
+def test_a_scheme_that_nothing_provides(kind, scheme, cure):
+    assert missing_scheme(kind, scheme, {"sqlite": 1}).cure == cure
+
+
+def test_no_package_is_made_up_for_a_scheme():
+    cure = missing_scheme("broker", "sqla+oracle", {"sqlite": 1}).cure
+    assert "pip" not in cure
+    assert "sqlite" in cure
+    assert "sqs" in cure

@@ -53,6 +53,8 @@ def test_what_ought_to_be_a_url(text):
         ("token", True),
         ("api_key", True),
         ("credentials", True),
+        ("Authorization", True),
+        ("set-cookie", True),
         ("routing_key", False),
         ("task_default_routing_key", False),
         ("global_keyprefix", False),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 MASK = "********"
 
-_WORDS = r"passw|passphrase|(?<![^\W_])pass(?![^\W_])|secret|token|credential|key"
+_WORDS = r"passw|passphrase|(?<![^\W_])pass(?![^\W_])|secret|token|credential|key|authori[sz]ation|cookie"
 _SECRET = re.compile(_WORDS, re.IGNORECASE)
 _HARMLESS = re.compile(r"routing_?key|key_?prefix|keyspace", re.IGNORECASE)
 _NEXT_URL = r"[;,]\s*[a-z][\w.+-]*://"
@@ -19,7 +19,7 @@ _PAIR = re.compile(rf"""([\w-]*(?:{_WORDS})[\w-]*)(["']?\s*[=:]\s*)("[^"]*"|'[^'
 
 
 def is_secret_name(name: object) -> bool:
-    """Whether a value of that name is hidden: a password, secret, token, credential or key; not a routing key."""
+    """Whether a value of that name is hidden: a password, secret, token, credential, key, cookie; not a routing key."""
     return isinstance(name, str) and _SECRET.search(_HARMLESS.sub("", name)) is not None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from kernel.contracts.backend import ResultBackend
 from kernel.contracts.broker import Broker
@@ -15,6 +15,21 @@ from kernel.errors import PluginError
 from kernel.errors.near import did_you_mean
 
 D = TypeVar("D", bound=Driver)
+
+_REDIS = ("redis", "rediss", "redis+socket", "sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+_FIRST_PARTY: Final[Mapping[str, Mapping[str, str]]] = {
+    "broker": {
+        **dict.fromkeys(("amqp", "amqps", "pyamqp", "rabbitmq"), "plugin-broker-amqp"),
+        **dict.fromkeys(_REDIS, "plugin-broker-redis"),
+        "sqs": "plugin-broker-sqs",
+    },
+    "backend": {
+        **dict.fromkeys(_REDIS, "plugin-backend-redis"),
+        **dict.fromkeys(("mongodb", "mongodb+srv"), "plugin-backend-mongo"),
+        **dict.fromkeys(("memcached", "cache+memcached"), "plugin-backend-memcached"),
+    },
+}
+"""Distributions by the schemes of their URLs: one has several, and not every scheme can be in a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,15 @@ def _provider(known: Mapping[str, Provided[D]], scheme: str, kind: str) -> Provi
 def missing_scheme(kind: str, scheme: str, known: Mapping[str, object]) -> PluginError:
     """E101 for a URL whose scheme no plugin provides; ``kind`` is broker or backend."""
     what = {"broker": "broker", "backend": "result backend"}[kind]
-    advice = did_you_mean(scheme, known) or f"Install one: pip install plugin-{kind}-{scheme.lower()}"
+    lower = scheme.lower()
+    dist = _FIRST_PARTY[kind].get(lower) or (f"plugin-{kind}-{lower}" if lower.isalnum() else None)
+    advice = (
+        f"Install one: pip install {dist}"
+        if dist
+        else f"Use one of {', '.join(sorted({*known, *_FIRST_PARTY[kind]}))}."
+    )
+    if lower not in _FIRST_PARTY[kind]:
+        advice = did_you_mean(scheme, known) or advice
     return PluginError(
         "E101", f"no plugin provides {what} URLs of scheme {scheme!r}.", cure=advice, plugin=f"{kind}.{scheme}"
     )
