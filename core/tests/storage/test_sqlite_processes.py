@@ -15,7 +15,8 @@ from storage_helpers import ack, collect, declare, message, numbers, publish, so
 from kernel.builtins.sqlite.backend import SqliteBackend
 from kernel.builtins.sqlite.broker import SqliteBroker
 from kernel.contracts import Broker, PluginContext, Record, StoreMode
-from kernel.errors import Code
+from kernel.errors import Code, DriverError
+from kernel.model.topology import QueueSpec
 
 HERE = Path(__file__).parent
 
@@ -129,6 +130,19 @@ def test_a_new_process_finds_what_a_dead_one_held(url, broker, start):
     program.kill()
     [found] = collect(broker.consumer(["q"], 0), 1, 5)
     assert (numbers([found]), found.attempt) == ([1], 2)
+
+
+def test_the_private_queue_of_a_killed_process_can_be_made_anew_at_once(url, broker, start):
+    publish(broker, message(number=0), message(number=1))
+    program = start("hold", url, 2)
+    assert program.line() == ["holding", "1"]
+    mine = QueueSpec("mine", temporary=True)
+    with pytest.raises(DriverError, match="private to another connection"):
+        broker.declare([mine], soon())
+    program.kill()
+    broker.declare([mine], soon())
+    [there] = broker.publish([message("mine")], soon())
+    assert there.ok
 
 
 def test_a_stopped_process_is_not_dead(url, broker, start):

@@ -23,7 +23,7 @@ from kernel.contracts.capabilities import BrokerCaps, Limits
 from kernel.contracts.deadline import Deadline
 from kernel.contracts.driver import PluginContext
 from kernel.contracts.manifest import Option
-from kernel.errors import DriverError
+from kernel.errors import Code, DriverError
 from kernel.model.topology import QueueSpec
 
 OPTIONS = {
@@ -108,6 +108,15 @@ class SqliteBroker(Broker):
         """See :meth:`kernel.contracts.broker.Broker.declare`."""
         for spec in specs:
             declaration.check(spec, CAPS.limits)
+        try:
+            self._declare(specs, deadline)
+        except DriverError as error:
+            # The private queue of a process that was killed is nobody's, and nobody may have noticed yet.
+            if error.code is not Code.CONFLICT or not self._ownership.reap(deadline):
+                raise
+            self._declare(specs, deadline)
+
+    def _declare(self, specs: Sequence[QueueSpec], deadline: Deadline) -> None:
         with self._database.write(deadline) as connection:
             for spec in specs:
                 owner = self._ownership.mine(connection) if spec.temporary else None
