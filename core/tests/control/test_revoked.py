@@ -35,6 +35,15 @@ def test_what_is_over_is_not_taken_over():
     assert revoked.stamps == {"owner": {"you": 105.0}}
 
 
+def test_stamps_are_kept_up_to_a_number_whatever_their_headers():
+    revoked = RevokedTasks(limit=3)
+    for number in range(10):
+        revoked.add_stamps({f"header{number}": "x"}, 100)
+    assert list(revoked.stamps) == ["header7", "header8", "header9"]
+    revoked.add_stamps({"one": list(range(10))}, 100)
+    assert revoked.stamps == {"one": dict.fromkeys([7, 8, 9], 100 + 10_800.0)}
+
+
 @pytest.mark.parametrize(
     ("stamps", "held"),
     [({"owner": "me"}, True), ({"owner": ["you", "me"]}, True), ({"owner": "you"}, False), ({"other": "me"}, False),

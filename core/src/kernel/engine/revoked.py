@@ -57,6 +57,8 @@ class RevokedTasks:
                 _shorten(merged, self._limit)
                 if merged:
                     self.stamps[name] = merged
+            while sum(map(len, self.stamps.values())) > self._limit and len(self.stamps) > 1:
+                del self.stamps[next(iter(self.stamps))]
         return {name: dict(values) for name, values in known.items()}
 
     def holds(self, task_id: str, headers: Mapping[str, Any]) -> bool:
