@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
+from kernel.runtime.plugins import discover
 from kernel_conformance import cli
 from kernel_conformance.bench import Bench
 from kernel_conformance.cases import LEVELS, Case, case, cases_of
@@ -152,6 +153,17 @@ def test_reports_are_written(tmp_path):
     assert "## Reproduce" in (folder / "report.md").read_text()
     assert data["verdict"] == "PARTIAL"  # its claims are not proven by one case
     assert "lease" in {one["capability"] for one in data["claims"]["unproven"]}
+
+
+def test_a_bridge_is_not_judged_and_never_conformant(tmp_path, monkeypatch):
+    wanted = ("backend.celery-backend", "compression.zlib")
+    monkeypatch.setattr(cli, "discover", lambda: [entry for entry in discover() if entry.name in wanted])
+    result = kernel_conformance("all", "--level", "core", "--report-dir", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    first, second = result.output.splitlines()
+    assert first.startswith("NOT JUDGED      backend.celery-backend")
+    assert second.startswith("CONFORMANT at level core compression.zlib")
+    assert kernel_conformance("run", "backend.celery-backend", "--report-dir", str(tmp_path)).exit_code == 69
 
 
 def test_explain():

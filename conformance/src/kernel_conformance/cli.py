@@ -5,10 +5,12 @@ from pathlib import Path
 
 import click
 
+from kernel.errors import PluginError
 from kernel.runtime.plugins import discover
 from kernel_conformance import saboteurs
 from kernel_conformance.cases import LEVELS, Level
 from kernel_conformance.files import write_files
+from kernel_conformance.installed import load_installed
 from kernel_conformance.issues import FILE, read_issues
 from kernel_conformance.judgement import Judged, Verdict
 from kernel_conformance.outcome import End
@@ -57,6 +59,9 @@ def all_command(ctx: click.Context, /, level: str, seed: int | None, report_dir:
     """Run the suite over every installed plugin of a kind that has one; one line for each."""
     worst = 0
     for name in sorted({entry.name for entry in discover() if entry.kind in KINDS}):
+        if _is_bridge(name):
+            click.echo(f"NOT JUDGED      {name}: a bridge to classes of applications, each to be judged by itself")
+            continue
         report = run_suite(_plan(name, {"level": level, "seed": seed}))
         write_files(report, report_dir / name)
         click.echo(one_line(report))
@@ -101,6 +106,14 @@ def selftest_command(ctx: click.Context, /, only: tuple[str, ...], seed: int, jo
     if survivors:
         click.echo(f"survivors, or accused without being wrong: {', '.join(survivors)}")
     ctx.exit(1 if survivors else 0)
+
+
+def _is_bridge(name: str) -> bool:
+    """Whether a plugin says so of itself; one that cannot be imported does not, and is reported with its error."""
+    try:
+        return load_installed(name).manifest.bridge
+    except PluginError:
+        return False
 
 
 def _plan(plugin: str, given: dict[str, object]) -> Plan:

@@ -54,6 +54,8 @@ class Manifest:
         options: the options its drivers, or its serializers and compressors (setting ``plugin_options``), take, by
             name; options outside it are refused.
         schemes: URL schemes it provides, for messages; the providing hooks are what counts.
+        bridge: its drivers are made of classes that applications bring, so that there is nothing to judge before one
+            is named: ``kernel conformance all`` says so and goes on; no bridge is ever called conformant.
     """
 
     name: str
@@ -61,3 +63,4 @@ class Manifest:
     kernel: str = ">=2026.11"
     options: Mapping[str, Option] = field(default_factory=dict)
     schemes: tuple[str, ...] = ()
+    bridge: bool = False

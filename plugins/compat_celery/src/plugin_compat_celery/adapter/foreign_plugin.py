@@ -16,7 +16,11 @@ class ForeignBackendPlugin:
     def kernel_manifest(self) -> Manifest:
         """Its name, contract and scheme."""
         return Manifest(
-            f"backend.{FOREIGN}", contracts={"result_backend": "1.0"}, kernel=">=2026.11", schemes=(FOREIGN,)
+            f"backend.{FOREIGN}",
+            contracts={"result_backend": "1.0"},
+            kernel=">=2026.11",
+            schemes=(FOREIGN,),
+            bridge=True,
         )
 
     @hookimpl
