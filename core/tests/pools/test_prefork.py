@@ -95,10 +95,12 @@ def test_everything_is_reported_once(make) -> None:
 
 def test_bodies_run_in_children_side_by_side(make, tmp_path: Path) -> None:
     pool, ear = make(size=2)
-    pool.submit([job(1, "meet", str(tmp_path), 2), job(2, "meet", str(tmp_path), 2)])
+    pool.submit([job(1, "meet", str(tmp_path), 3), job(2, "meet", str(tmp_path), 3)])
     assert pool.room() == 0
+    until(lambda: len(list(tmp_path.iterdir())) == 2, 60)
+    (tmp_path / "the third").touch()
     ear.wait_for_tags(1, 2)
-    assert {ear.value(1), ear.value(2)} == {2}
+    assert {ear.value(1), ear.value(2)} == {3}
     pool.submit([job(3, "pid")])
     ear.wait_for_tags(3)
     assert ear.value(3) in pids(pool)

@@ -1,5 +1,6 @@
 """Pools that grow and shrink, tell what runs, and give back single jobs."""
 
+import itertools
 import os
 import time
 
@@ -104,7 +105,7 @@ def test_sizes_that_cannot_be(kind, make):
 def test_nothing_is_lost_while_a_busy_pool_changes_its_size_again_and_again(make):
     for kind in (PreforkPool, ThreadsPool):
         pool, ear = make(kind, size=2, most=8)
-        sizes = iter([4, 1, 8, 2, 1, 5, 3, 1, 6, 2] * 100)
+        sizes = itertools.cycle([4, 1, 8, 2, 1, 5, 3, 1, 6, 2])
         tag = 0
         while tag < 600:
             if tag % 30 == 0:

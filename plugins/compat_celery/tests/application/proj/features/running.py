@@ -95,7 +95,8 @@ def acknowledgement():
     lost = early.get(timeout=T, propagate=False)
     return {
         "late and rejected": [late.get(timeout=T), len(noted(late.id))],
-        "early": [type(lost).__name__, isinstance(lost, WorkerLostError), len(noted(early.id))],
+        "early": [type(lost).__name__, isinstance(lost, WorkerLostError)],
+        "early runs": len(noted(early.id)),
         "attributes": [tasks.kills_its_process_once.acks_late, tasks.kills_its_process.acks_late],
     }
 
