@@ -1,5 +1,7 @@
 """Bad input and faults of issue 4, as the driver meets them: each call ends by its deadline and says what is wrong."""
 
+import subprocess
+import sys
 import time
 
 import amqp
@@ -19,6 +21,21 @@ pytestmark = pytest.mark.timed
 
 SLACK_S = 2.5
 """A second of the contract, and a busy machine."""
+
+
+ENDING = """
+import sys
+
+from kernel.contracts import Deadline, Outgoing, PluginContext
+from plugin_broker_amqp.broker import AmqpBroker
+
+broker = AmqpBroker(sys.argv[1], {"confirm_publish": False}, PluginContext("ending"))
+broker.open(Deadline.after(10))
+for number in range(2000):
+    assert broker.publish([Outgoing(sys.argv[2], b"x", {}, str(number))], Deadline.after(10))[0].ok
+print("sent", flush=True)
+sys.stdin.readline()
+"""
 
 
 def soon(seconds=10.0):
@@ -182,13 +199,32 @@ def test_without_confirmation(make, name, caplog):
     until(lambda: "reached no queue" in caplog.text or broker.publish([], soon()))
 
 
-def test_a_process_that_ends_waits_for_what_it_sent_without_confirmation(make, name):
-    sender, other = make(confirm_publish=False), make()
-    sender.declare([QueueSpec(name)], soon())
-    for number in range(500):
-        assert sender.publish([Outgoing(name, b"x", {}, str(number))], soon())[0].ok
-    publisher._finish()
-    assert other.depth([name], soon())[name].ready == 500
+@pytest.fixture
+def ending(make, proxy, rabbit, name):
+    """A process that has sent 2,000 messages without confirmation, and ends at the next line that it reads."""
+    make().declare([QueueSpec(name)], soon())
+    url = rabbit.url.replace(str(rabbit.address[1]), str(proxy.address[1]))
+    words = [sys.executable, "-c", ENDING, url, name]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "sent\n"
+        yield process
+        process.kill()
+
+
+def test_what_was_sent_without_confirmation_is_there_when_the_process_has_ended(make, ending, name):
+    ending.communicate("\n", timeout=60)
+    broker = make()
+    # A queue tells how long it is before it has taken what was routed to it.
+    until(lambda: broker.depth([name], soon())[name].ready == 2000)
+
+
+def test_a_process_that_ends_asks_whether_all_was_read_and_waits_for_no_answer_for_ever(ending, proxy):
+    """A server that sees a connection break forgets what it has read from it and not routed yet."""
+    proxy.trouble = Trouble(black_hole=True)
+    began = time.monotonic()
+    ending.communicate("\n", timeout=60)
+    assert time.monotonic() - began > publisher.EXIT_S - 1
 
 
 def test_a_silent_connection_is_given_up(make, proxy, rabbit, name):
